@@ -1,0 +1,108 @@
+using System.Collections.Immutable;
+using Recall.Configuration.Yaml;
+using Recall.Numerics;
+
+namespace Recall.Configuration;
+
+/// <summary>
+/// What a merge file asks for: mergekit's format, with the keys <c>reference_model</c> and <c>recall</c> beside it. Read by <see cref="Read"/>,
+/// immutable, every part with its place in the file.
+/// </summary>
+public sealed record MergeConfig
+{
+    /// <summary>The file, as the user named it.</summary>
+    public required string File { get; init; }
+
+    /// <summary>The file's text: copied verbatim into the output.</summary>
+    public required string Text { get; init; }
+
+    /// <summary>Name of the merge method, as written.</summary>
+    public required string Method { get; init; }
+
+    /// <summary>Where the method stands.</summary>
+    public required Place MethodPlace { get; init; }
+
+    /// <summary>The <c>models</c> form: whole models.</summary>
+    public ImmutableArray<ModelEntry> Models { get; init; } = [];
+
+    /// <summary>The <c>slices</c> form: ranges of layers, one output slice after the other.</summary>
+    public ImmutableArray<OutputSlice> Slices { get; init; } = [];
+
+    /// <summary>The <c>modules</c> form: one of the two for each part of a multi-modal model.</summary>
+    public ImmutableArray<ModuleEntry> Modules { get; init; } = [];
+
+    /// <summary>The base model, where one is named.</summary>
+    public ModelReference? BaseModel { get; init; }
+
+    /// <summary>Parameters of the top level.</summary>
+    public ParameterSet Parameters { get; init; } = ParameterSet.None;
+
+    /// <summary>Type of the arithmetic's inputs in mergekit, and of the output unless <see cref="OutDType"/> says otherwise. Recall always computes in float32.</summary>
+    public DType? DType { get; init; }
+
+    /// <summary>Type of the output.</summary>
+    public DType? OutDType { get; init; }
+
+    /// <summary>How the output's tokenizer is made; null: the base's files are copied.</summary>
+    public TokenizerConfig? Tokenizer { get; init; }
+
+    /// <summary><c>auto</c>, the name of a template, or Jinja text.</summary>
+    public string? ChatTemplate { get; init; }
+
+    /// <summary>The model with whose representations the others are compared; default: the last model.</summary>
+    public ModelReference? ReferenceModel { get; init; }
+
+    /// <summary>Options of the method <c>recall</c>; null where the file has no such key.</summary>
+    public RecallOptions? Recall { get; init; }
+
+    /// <summary>Keys without meaning, each with its place.</summary>
+    public ImmutableArray<string> Notes { get; init; } = [];
+
+    /// <summary>Every model that the file names, each once: the base first, then in order of appearance.</summary>
+    public ImmutableArray<ModelReference> ReferencedModels
+    {
+        get
+        {
+            var models = Models.Select(entry => entry.Model)
+                .Concat(Slices.SelectMany(Referenced))
+                .Concat(Modules.SelectMany(module => module.Models.Select(entry => entry.Model).Concat(module.Slices.SelectMany(Referenced))));
+            if (BaseModel is not null) models = models.Prepend(BaseModel);
+            if (ReferenceModel is not null) models = models.Append(ReferenceModel);
+            return [.. models.Distinct()];
+        }
+    }
+
+    static IEnumerable<ModelReference> Referenced(OutputSlice slice) =>
+        slice.Sources.Select(source => source.Model).Concat(slice.BaseModel is null ? [] : [slice.BaseModel]);
+
+    /// <summary>Reads a merge file.</summary>
+    /// <exception cref="ConfigurationException">The message begins with <c>file:line:column key.path</c>.</exception>
+    public static MergeConfig Read(string path)
+    {
+        string text = YamlDocument.ReadText(path);
+        return Parse(text, path);
+    }
+
+    /// <summary>Reads the text of a merge file; <paramref name="file"/> stands in messages.</summary>
+    /// <exception cref="ConfigurationException">The message begins with <c>file:line:column key.path</c>.</exception>
+    public static MergeConfig Parse(string text, string file) => MergeConfigReader.Read(YamlDocument.ParseMapping(text, file), text, file);
+}
+
+/// <summary>A model of the <c>models</c> form.</summary>
+/// <param name="Model">Which.</param>
+/// <param name="Parameters">Its own parameters.</param>
+/// <param name="Place">Where it stands.</param>
+public sealed record ModelEntry(ModelReference Model, ParameterSet Parameters, Place Place);
+
+/// <summary>Layers of the output, made from as many layers of each source.</summary>
+/// <param name="Sources">The sources, in order.</param>
+/// <param name="BaseModel">Replaces the file's base model within the slice.</param>
+/// <param name="Parameters">The slice's own parameters.</param>
+/// <param name="Place">Where it stands.</param>
+public sealed record OutputSlice(ImmutableArray<SliceSource> Sources, ModelReference? BaseModel, ParameterSet Parameters, Place Place);
+
+/// <summary>Layers <paramref name="Start"/> (included) to <paramref name="End"/> (excluded) of a model.</summary>
+public sealed record SliceSource(ModelReference Model, int Start, int End, ParameterSet Parameters, Place Place);
+
+/// <summary>A part of a multi-modal model.</summary>
+public sealed record ModuleEntry(string Name, ImmutableArray<ModelEntry> Models, ImmutableArray<OutputSlice> Slices, ParameterSet Parameters, Place Place);
