@@ -102,7 +102,7 @@ public sealed record BlockOptions
     }
 
     /// <summary>The full name of a layer's tensor in a checkpoint.</summary>
-    public string NameOf(int layer, string tensor) => $"{Names.LayerPrefix}{layer}.{tensor}";
+    public string NameOf(int layer, string tensor) => Names.LayerTensor(layer, tensor);
 
     /// <summary>Reads the options of a model.</summary>
     /// <exception cref="RecallException">A family without forward pass, or values that make no model.</exception>

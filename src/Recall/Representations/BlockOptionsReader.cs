@@ -35,7 +35,7 @@ static class BlockOptionsReader
             OutputBias = attentionBias,
             MlpBias = traits.MlpBiasByConfig && config.Flag("mlp_bias"),
             QueryKeyNorm = traits.QueryKeyNorm,
-            Windows = Windows(config, traits, config.Integer(family.LayerCountKey, 1, MostLayers)),
+            Windows = Windows(config, traits, config.Integer(family.LayerCountKey ?? "num_hidden_layers", 1, MostLayers)),
             TiedEmbeddings = config.Flag("tie_word_embeddings"),
             Names = family,
         };
