@@ -23,7 +23,7 @@ public class SimilarityTests
         {
             PooledStates[] representations = [.. Models.Select(model => states[$"r.{(string)expected["pooling"]!}.{model}.{layer}"])];
 
-            var found = LayerWeights.Of(layer, representations, Models, 2, options);
+            var found = ModelWeights.Of(layer, representations, Models, 2, options);
 
             if ((string)expected["similarity"]! == "rbf") Near((double)expected["sigma"]![layer]!, found.Bandwidth!.Value);
             else Assert.Null(found.Bandwidth);
@@ -40,12 +40,12 @@ public class SimilarityTests
     {
         var states = States([1, 2, 3]);
 
-        var error = Assert.Throws<RecallException>(() => LayerWeights.Of(3, [states, states], ["a", "b"], 1, new RecallOptions()));
+        var error = Assert.Throws<RecallException>(() => ModelWeights.Of(3, [states, states], ["a", "b"], 1, new RecallOptions()));
 
         Assert.Contains("one typical sample", error.Message);
         Assert.Contains("layer 3", error.Message);
         Assert.Contains("bandwidth: 10", error.Message);
-        Assert.Equal([0.5, 0.5], LayerWeights.Of(3, [states, states], ["a", "b"], 1, new RecallOptions { Bandwidth = 10 }).Weights);
+        Assert.Equal([0.5, 0.5], ModelWeights.Of(3, [states, states], ["a", "b"], 1, new RecallOptions { Bandwidth = 10 }).Weights);
     }
 
     [Theory]
@@ -55,7 +55,7 @@ public class SimilarityTests
     {
         var alike = States([0.1, 0.2, 0.7], [0.1, 0.2, 0.7], [0.1, 0.2, 0.7]);
 
-        var error = Assert.Throws<RecallException>(() => LayerWeights.Of(0, [alike, alike], ["a", "b"], 1, new RecallOptions { Similarity = kind }));
+        var error = Assert.Throws<RecallException>(() => ModelWeights.Of(0, [alike, alike], ["a", "b"], 1, new RecallOptions { Similarity = kind }));
 
         Assert.Contains("alike", error.Message);
         Assert.Contains("number", error.Message);
@@ -69,7 +69,7 @@ public class SimilarityTests
         var good = States([1, 2], [3, 4]);
         var bad = States([1, 2], [3, value]);
 
-        var error = Assert.Throws<RecallException>(() => LayerWeights.Of(5, [good, bad, good], ["a", "models/b", "c"], 2, new RecallOptions()));
+        var error = Assert.Throws<RecallException>(() => ModelWeights.Of(5, [good, bad, good], ["a", "models/b", "c"], 2, new RecallOptions()));
 
         Assert.StartsWith("models/b: ", error.Message);
         Assert.Contains("block 4 (layer 5)", error.Message);
@@ -86,7 +86,7 @@ public class SimilarityTests
 
     [Fact]
     public void SoftmaxOfASmallTemperatureDoesNotOverflow() =>
-        Assert.Equal([0, 1, 0], LayerWeights.Softmax([0.5, 1, -3], 1e-9));
+        Assert.Equal([0, 1, 0], ModelWeights.Softmax([0.5, 1, -3], 1e-9));
 
     static PooledStates States(params double[][] rows)
     {

@@ -8,7 +8,7 @@ namespace Recall.Representations;
 /// <param name="Bandwidth">σ of the Gaussian; null for cosine and cka.</param>
 /// <param name="Similarity">S_i of each model to the reference model.</param>
 /// <param name="Weights">w_i of each model; they sum to 1.</param>
-public sealed record LayerWeights(int Layer, double? Bandwidth, ImmutableArray<double> Similarity, ImmutableArray<double> Weights)
+public sealed record ModelWeights(int Layer, double? Bandwidth, ImmutableArray<double> Similarity, ImmutableArray<double> Weights)
 {
     /// <summary>From the representations of one layer: w_i = softmax over i of S_i / T (arXiv 2510.20479).</summary>
     /// <param name="layer">0 for the embedding's output, l for the output of block l − 1 counted from 0.</param>
@@ -17,12 +17,12 @@ public sealed record LayerWeights(int Layer, double? Bandwidth, ImmutableArray<d
     /// <param name="reference">The reference model's place among them.</param>
     /// <param name="options">Similarity, bandwidth and temperature.</param>
     /// <exception cref="RecallException">Values that are not finite, or samples that are too much alike.</exception>
-    public static LayerWeights Of(
+    public static ModelWeights Of(
         int layer, IReadOnlyList<PooledStates> representations, IReadOnlyList<string> models, int reference, RecallOptions options)
     {
         for (int i = 0; i < representations.Count; i++) representations[i].RequireFinite(models[i], layer);
         var (bandwidth, similarity) = Representations.Similarity.Of(layer, representations, reference, options);
-        return new LayerWeights(layer, bandwidth, [.. similarity], [.. Softmax(similarity, options.Temperature)]);
+        return new ModelWeights(layer, bandwidth, [.. similarity], [.. Softmax(similarity, options.Temperature)]);
     }
 
     /// <summary>exp(S_i / T − max) / Σ_k exp(S_k / T − max).</summary>
