@@ -48,7 +48,7 @@ public class LoraAdapterTests
     [InlineData("target_parameters", "[\"q_proj.strange\"]", "'strange' is not one that Recall knows")]
     [InlineData("peft_type", "7", "peft_type")]
     [InlineData("init_lora_weights", "3", "init_lora_weights must be true, false or a name")]
-    [InlineData("r\": 4, \"r", "4", "is not valid JSON")]
+    [InlineData("r\": 4, \"r", "4", "a key stands twice")]
     public void ConfigThatCannotBeMeantIsRefusedWithItsKey(string key, string value, string reason)
     {
         using var folder = new TemporaryFolder();

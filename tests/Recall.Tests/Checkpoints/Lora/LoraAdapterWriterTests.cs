@@ -9,7 +9,9 @@ public class LoraAdapterWriterTests
 {
     static readonly string[] Names = ["q_proj", "a.q_proj", "b.a.q_proj", "model.layers.0.mlp.up_proj", "model.layers.1.mlp.up_proj", "layers.1.mlp.up_proj"];
 
-    static readonly Gen<LoraFactors> AnyFactors = Gen.Select(Gen.OneOfConst(Names), Gen.Int[1, 4], Gen.Int[1, 5], Gen.Int[1, 3], Gen.OneOfConst(8.0, 16.0, 2.5, 1.0),
+    static readonly double[] Alphas = [8, 16, 2.5, 1];
+
+    static readonly Gen<LoraFactors> AnyFactors = Gen.Select(Gen.Int[0, Names.Length - 1].Select(i => Names[i]), Gen.Int[1, 4], Gen.Int[1, 5], Gen.Int[1, 3], Gen.Int[0, 3].Select(i => Alphas[i]),
         (name, outputs, inputs, rank, alpha) => new LoraFactors(name, outputs, inputs, rank, Draw(rank * inputs, 1), Draw(outputs * rank, 2), alpha));
 
     [Fact]

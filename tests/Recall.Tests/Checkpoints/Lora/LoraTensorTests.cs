@@ -11,7 +11,7 @@ public class LoraTensorTests
     public void EveryPieceHasTheBitsOfTheWhole(string name)
     {
         var model = new LoraCase(Fixtures.Path("lora"), name).Apply();
-        Gen.Select(Gen.OneOfConst([.. model.Tensors]), Gen.Int[0, 10_000], Gen.Int[1, 10_000]).Sample((tensor, at, length) =>
+        Gen.Select(Gen.Int[0, model.Tensors.Count - 1].Select(i => model.Tensors[i]), Gen.Int[0, 10_000], Gen.Int[1, 10_000]).Sample((tensor, at, length) =>
         {
             var whole = LoraCase.Values(tensor);
             int start = at % whole.Length;
@@ -19,7 +19,7 @@ public class LoraTensorTests
             var reader = new TileReader();
             reader.Begin();
             tensor.Read(reader, start, piece);
-            Assert.Equal(whole.AsSpan(start, piece.Length), piece);
+            Assert.Equal(whole[start..(start + piece.Length)], piece);
         }, iter: 300);
     }
 
