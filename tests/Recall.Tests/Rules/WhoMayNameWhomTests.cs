@@ -17,7 +17,7 @@ public class WhoMayNameWhomTests
         ["Tokenization"] = ["Numerics", "Checkpoints"],
         ["Methods"] = ["Numerics", "Checkpoints"],
         ["Planning"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization", "Methods"],
-        ["Streaming"] = ["Numerics", "Checkpoints", "Methods", "Planning"],
+        ["Streaming"] = ["Numerics", "Configuration", "Checkpoints", "Methods", "Planning"],
         ["Representations"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization"],
         ["Training"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization", "Representations"],
         ["Evaluation"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization", "Representations"],
