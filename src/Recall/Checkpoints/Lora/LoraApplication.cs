@@ -26,6 +26,7 @@ sealed class LoraApplication
         foreach (var (name, copy) in _adapter.Copies) Replace(name, copy);
         foreach (var module in _adapter.Modules) Update(module);
         foreach (var (module, rows) in _adapter.TokenRows) SetTokens(module, rows);
+        if (!_adapter.Config.NamesSomeLayers) LayerCheck.Run(_adapter, _base, _names);
         CheckSavedModules();
         var config = (JsonObject)_base.Config.DeepClone();
         _tied.Settle(_adapter, _changed, config);
