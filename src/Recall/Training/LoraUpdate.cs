@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Recall.Checkpoints.Lora;
 using Recall.Representations;
 using static TorchSharp.torch;
 
@@ -51,6 +52,13 @@ public sealed class LoraUpdate : IDisposable
         var update = nn.functional.linear(nn.functional.linear(input, factor.A), factor.B);
         return output.add(update, Options.Scale).MoveToOuterDisposeScope();
     }
+
+    /// <summary>The factors, copied, as the writer of adapters takes them.</summary>
+    public IReadOnlyList<LoraFactors> ToFactors() =>
+    [
+        .. Factors.Select(factor => new LoraFactors(factor.Key, (int)factor.Value.B.shape[0], (int)factor.Value.A.shape[1], Options.Rank,
+            factor.Value.A.data<float>().ToArray(), factor.Value.B.data<float>().ToArray(), Options.Alpha)),
+    ];
 
     /// <inheritdoc/>
     public void Dispose()
