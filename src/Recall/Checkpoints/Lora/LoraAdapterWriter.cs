@@ -55,15 +55,14 @@ public static class LoraAdapterWriter
         {
             Directory.CreateDirectory(folder);
             File.Delete(config);
-            SafetensorsWriter.Write(Path.Combine(folder, "adapter_model.safetensors"),
-                factors.OrderBy(factor => factor.Module, StringComparer.Ordinal).SelectMany(factor => Tensors(factor, options.Type)));
-            File.WriteAllText(config + ".partial", Config(factors, options).ToJsonString(Indented) + "\n");
-            File.Move(config + ".partial", config, overwrite: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new RecallException($"{folder}: the adapter cannot be written: {e.Message}", e);
         }
+        SafetensorsWriter.Write(Path.Combine(folder, "adapter_model.safetensors"),
+            factors.OrderBy(factor => factor.Module, StringComparer.Ordinal).SelectMany(factor => Tensors(factor, options.Type)));
+        WholeFile.Write(config, stream => JsonSerializer.Serialize(stream, Config(factors, options), Indented));
     }
 
     static IEnumerable<TensorBytes> Tensors(LoraFactors factors, DType type)
