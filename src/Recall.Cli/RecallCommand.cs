@@ -36,7 +36,8 @@ static class RecallCommand
         }
     }
 
-    static IEnumerable<Verb> Verbs() => [new InspectCommand(), new DiffCommand()];
+    /// <summary>Every command, in the order of the help.</summary>
+    public static IEnumerable<Verb> Verbs() => [new InspectCommand(), new DiffCommand()];
 
     /// <summary>Help with examples, the version of this assembly, and help for a bare <c>recall</c>.</summary>
     static void DescribeRoot(RootCommand root, Screen screen)

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Recall.Checkpoints;
 using Recall.Numerics;
 
@@ -49,7 +50,8 @@ sealed record DiffNumbers(double MaxAbs, double? Relative, double? Cosine, long 
 sealed record LayerDiff(int? Layer, int Tensors, DiffNumbers Difference);
 
 /// <summary>A tensor, with the types in which the two models keep it.</summary>
-sealed record TensorDiff(string Name, int? Layer, string DTypeA, string DTypeB, DiffNumbers Difference);
+sealed record TensorDiff(
+    string Name, int? Layer, [property: JsonPropertyName("dtype_a")] string DTypeA, [property: JsonPropertyName("dtype_b")] string DTypeB, DiffNumbers Difference);
 
 /// <summary>A tensor whose shapes differ.</summary>
 sealed record ShapeDiff(string Name, IReadOnlyList<long> ShapeA, IReadOnlyList<long> ShapeB);

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 using Recall.Checkpoints;
 
 namespace Recall.Cli.Commands;
@@ -16,6 +17,7 @@ sealed record ModelSummary
     public int Tensors { get; init; }
     public long Parameters { get; init; }
     public long Bytes { get; init; }
+    [JsonPropertyName("dtypes")]
     public required IReadOnlyList<TypeSummary> DTypes { get; init; }
     public required IReadOnlyList<PartSummary> Parts { get; init; }
     public TokenizerSummary? Tokenizer { get; init; }
@@ -55,7 +57,7 @@ sealed record ModelSummary
 }
 
 /// <summary>The tensors of one type.</summary>
-sealed record TypeSummary(string DType, int Tensors, long Parameters, long Bytes);
+sealed record TypeSummary([property: JsonPropertyName("dtype")] string DType, int Tensors, long Parameters, long Bytes);
 
 /// <summary>Neighbouring layers that are alike in their tensors' shapes and types, or the tensors outside of the layers.</summary>
 sealed record PartSummary(string Part, int Tensors, long Parameters, long Bytes)
@@ -84,7 +86,8 @@ sealed record PartSummary(string Part, int Tensors, long Parameters, long Bytes)
 }
 
 /// <summary>One tensor, as it is stored.</summary>
-sealed record TensorSummary(string Name, IReadOnlyList<long> Shape, string DType, string Encoding, long Parameters, long Bytes, string? File)
+sealed record TensorSummary(
+    string Name, IReadOnlyList<long> Shape, [property: JsonPropertyName("dtype")] string DType, string Encoding, long Parameters, long Bytes, string? File)
 {
     public static TensorSummary Of(TensorSource tensor)
     {
