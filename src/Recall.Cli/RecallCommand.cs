@@ -10,19 +10,24 @@ namespace Recall.Cli;
 /// <summary>The command <c>recall</c>: its subcommands, and what becomes of their errors.</summary>
 static class RecallCommand
 {
+    const string Name = "recall";
+
     /// <summary>Runs a command line; everything that is shown goes to <paramref name="screen"/>.</summary>
     /// <returns>The exit code, see <see cref="ExitCode"/>.</returns>
     public static int Run(string[] args, Screen screen, CancellationToken cancellation = default)
     {
         var quiet = new Option<bool>("--quiet", "-q") { Description = "Show results and errors only: no progress, no notes", Recursive = true };
         var debug = new Option<bool>("--debug") { Description = "Show where in Recall an error came from", Recursive = true };
-        var root = new RootCommand("Merges fine-tuned language models by what their layers represent, streamed from disk to disk.") { quiet, debug };
+        var root = new Command(Name, "Merges fine-tuned language models by what their layers represent, streamed from disk to disk.")
+        {
+            new HelpOption { Action = new HelpWithExamples(screen.Out) }, new VersionOption { Action = new VersionAction(screen.Out) }, quiet, debug,
+        };
         foreach (var verb in Verbs())
         {
             verb.SetAction(parse => verb.Run(parse, screen with { Quiet = parse.GetValue(quiet) }, cancellation));
             root.Add(verb);
         }
-        DescribeRoot(root, screen);
+        root.SetAction(new HelpWithExamples(screen.Out).Invoke);
 
         var parse = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parse.Action is ParseErrorAction) return Refuse(parse, screen);
@@ -39,21 +44,9 @@ static class RecallCommand
     /// <summary>Every command, in the order of the help.</summary>
     public static IEnumerable<Verb> Verbs() => [new InspectCommand(), new DiffCommand()];
 
-    /// <summary>Help with examples, the version of this assembly, and help for a bare <c>recall</c>.</summary>
-    static void DescribeRoot(RootCommand root, Screen screen)
-    {
-        var help = new HelpWithExamples(screen.Out);
-        foreach (var option in root.Options)
-        {
-            if (option is HelpOption) option.Action = help;
-            if (option is VersionOption) option.Action = new VersionAction(screen.Out);
-        }
-        root.SetAction(help.Invoke);
-    }
-
     static int Refuse(ParseResult parse, Screen screen)
     {
-        if (parse.CommandResult.Command is RootCommand root && parse.UnmatchedTokens is [var word, ..])
+        if (parse.CommandResult.Command is { Name: Name } root && parse.UnmatchedTokens is [var word, ..])
         {
             string? near = Quoted.Nearest(word, root.Subcommands.Select(verb => verb.Name));
             screen.Error.WriteLine($"recall: there is no command {Quoted.Of(word)}" + (near is null ? "" : $"; did you mean '{near}'?"));
@@ -62,7 +55,7 @@ static class RecallCommand
         {
             foreach (var error in parse.Errors) screen.Error.WriteLine($"recall: {error.Message}");
         }
-        string command = parse.CommandResult.Command is RootCommand ? "recall" : $"recall {parse.CommandResult.Command.Name}";
+        string command = parse.CommandResult.Command.Name is Name ? Name : $"{Name} {parse.CommandResult.Command.Name}";
         screen.Error.WriteLine($"See: {command} --help");
         return ExitCode.BadUsage;
     }
