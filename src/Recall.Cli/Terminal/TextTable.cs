@@ -8,17 +8,15 @@ namespace Recall.Cli.Terminal;
 sealed class TextTable
 {
     readonly Table _table = new() { UseSafeBorder = false };
-    readonly bool _terminal;
-
     /// <summary>A table with these headings; a heading that begins with <c>&gt;</c> stands over numbers, which are aligned to the right.</summary>
     public TextTable(Screen screen, params string[] headings)
     {
-        _terminal = screen.OutIsTerminal;
-        _table.Border = _terminal ? TableBorder.Simple : TableBorder.None;
+        bool terminal = screen.OutIsTerminal;
+        _table.Border = terminal ? TableBorder.Simple : TableBorder.None;
         foreach (string heading in headings)
         {
             bool number = heading.StartsWith('>');
-            var text = new Text(number ? heading[1..] : heading, new Style(decoration: _terminal ? Decoration.Bold : Decoration.None));
+            var text = new Text(number ? heading[1..] : heading, new Style(decoration: terminal ? Decoration.Bold : Decoration.None));
             var column = new TableColumn(text) { Alignment = number ? Justify.Right : Justify.Left, Padding = new Padding(0, 0, 2, 0), NoWrap = number };
             _table.AddColumn(column);
         }
@@ -33,13 +31,8 @@ sealed class TextTable
     /// <summary>Shows the table.</summary>
     public void Write(Screen screen)
     {
-        if (_terminal)
-        {
-            screen.Styled().Write(_table);
-            return;
-        }
         using var lines = new StringWriter();
         (screen with { Out = lines }).Styled().Write(_table);
-        foreach (string line in lines.ToString().TrimEnd('\n').Split('\n')) screen.Out.WriteLine(line.TrimEnd());
+        foreach (string line in lines.ToString().Split('\n').Where(line => line.Trim().Length > 0)) screen.Out.WriteLine(line.TrimEnd());
     }
 }
