@@ -11,6 +11,12 @@ static class Common
         Description = "A folder of transformers, a .safetensors or .gguf file, or BASE+ADAPTER",
     };
 
+    /// <summary>A merge file.</summary>
+    public static Argument<string> Config() => new("CONFIG") { Description = "A merge file: YAML, as mergekit reads it, with Recall's own keys" };
+
+    /// <summary>Where the result goes.</summary>
+    public static Argument<string> Output() => new("OUT") { Description = "The folder to write; it must be empty or not there" };
+
     /// <summary>Results for scripts.</summary>
     public static Option<bool> Json() => new("--json") { Description = "Write the result as JSON" };
 

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Recall.Checkpoints;
 using Recall.Cli.Terminal;
 using Recall.Configuration;
+using Recall.Planning;
 
 namespace Recall.Cli.Commands;
 
@@ -32,15 +33,18 @@ sealed class DiffCommand : Verb
 
     public override int Run(ParseResult parse, Screen screen, CancellationToken cancellation)
     {
-        string nameA = parse.GetRequiredValue(_a), nameB = parse.GetRequiredValue(_b);
         double tolerance = parse.GetValue(_tolerance);
         if (!(tolerance >= 0)) throw new ConfigurationException($"--tolerance {tolerance}: must be 0 or more");
-        var a = Models.Open(ModelReference.Parse(nameA));
-        var b = Models.Open(ModelReference.Parse(nameB));
+        var a = OpenedModel.Open(ModelReference.Parse(parse.GetRequiredValue(_a)));
+        var b = OpenedModel.Open(ModelReference.Parse(parse.GetRequiredValue(_b)));
+        long total = CheckpointDifference.BytesToRead(a.Checkpoint, b.Checkpoint), done = 0;
         CheckpointDifference difference;
-        using (var progress = new ProgressLine(screen, "compare", CheckpointDifference.BytesToRead(a, b)))
-            difference = CheckpointDifference.Between(a, b, parse.GetValue(_threads) ?? Environment.ProcessorCount, progress.Add, cancellation);
-        var report = DiffReport.Of(nameA, nameB, tolerance, difference);
+        using (var progress = new ProgressLine(screen))
+        {
+            void Compared(long bytes) => progress.Report("comparing", Interlocked.Add(ref done, bytes), total);
+            difference = CheckpointDifference.Between(a.Checkpoint, b.Checkpoint, parse.GetValue(_threads) ?? Environment.ProcessorCount, Compared, cancellation);
+        }
+        var report = DiffReport.Of(a, b, tolerance, difference);
         if (parse.GetValue(_json)) screen.WriteJson(report);
         else Show(report, parse.GetValue(_tensors), screen);
         return report.Within ? ExitCode.Done : ExitCode.Failed;

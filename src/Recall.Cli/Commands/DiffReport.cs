@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Recall.Checkpoints;
 using Recall.Numerics;
+using Recall.Planning;
 
 namespace Recall.Cli.Commands;
 
@@ -20,14 +21,15 @@ sealed record DiffReport(
     string A, string B, double Tolerance, bool Within, int Differing, DiffNumbers All, IReadOnlyList<LayerDiff> Layers, IReadOnlyList<TensorDiff> Tensors,
     IReadOnlyList<ShapeDiff> Shapes, IReadOnlyList<string> OnlyInA, IReadOnlyList<string> OnlyInB)
 {
-    public static DiffReport Of(string a, string b, double tolerance, CheckpointDifference difference)
+    public static DiffReport Of(OpenedModel a, OpenedModel b, double tolerance, CheckpointDifference difference)
     {
-        var layers = difference.Tensors.GroupBy(tensor => LayerNumber.Of(tensor.Name)).OrderBy(group => group.Key is null).ThenBy(group => group.Key)
+        int? LayerOf(string name) => a.Architecture.LayerOf(name)?.Layer;
+        var layers = difference.Tensors.GroupBy(tensor => LayerOf(tensor.Name)).OrderBy(group => group.Key is null).ThenBy(group => group.Key)
             .Select(group => new LayerDiff(group.Key, group.Count(), DiffNumbers.Of(Sum(group))));
         var tensors = difference.Tensors.Select(
-            tensor => new TensorDiff(tensor.Name, LayerNumber.Of(tensor.Name), tensor.A.DType.ToString(), tensor.B.DType.ToString(), DiffNumbers.Of(tensor.Sums)));
+            tensor => new TensorDiff(tensor.Name, LayerOf(tensor.Name), tensor.A.DType.ToString(), tensor.B.DType.ToString(), DiffNumbers.Of(tensor.Sums)));
         return new DiffReport(
-            a, b, tolerance, difference.Within(tolerance), difference.Tensors.Count(tensor => tensor.Sums is not { Largest: 0, NotComparable: 0 }),
+            a.Name, b.Name, tolerance, difference.Within(tolerance), difference.Tensors.Count(tensor => tensor.Sums is not { Largest: 0, NotComparable: 0 }),
             DiffNumbers.Of(Sum(difference.Tensors)), [.. layers], [.. tensors],
             [.. difference.Shapes.Select(pair => new ShapeDiff(pair.A.Name, pair.A.Shape.Dimensions, pair.B.Shape.Dimensions))],
             difference.OnlyInA, difference.OnlyInB);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Recall.Cli.Terminal;
 using Recall.Configuration;
+using Recall.Planning;
 
 namespace Recall.Cli.Commands;
 
@@ -25,8 +26,7 @@ sealed class InspectCommand : Verb
 
     public override int Run(ParseResult parse, Screen screen, CancellationToken cancellation)
     {
-        string name = parse.GetRequiredValue(_model);
-        var reference = ModelReference.Parse(name);
+        var reference = ModelReference.Parse(parse.GetRequiredValue(_model));
         bool list = parse.GetValue(_tensors), json = parse.GetValue(_json);
         if (reference.Lora is null && AdapterSummary.IsAdapter(reference.Model.Path))
         {
@@ -35,9 +35,9 @@ sealed class InspectCommand : Verb
             else Show(alone, screen);
             return ExitCode.Done;
         }
-        var model = Models.Open(reference);
+        var model = OpenedModel.Open(reference);
         var adapter = reference.Lora is null ? null : AdapterSummary.Of(reference.Lora.Path);
-        var summary = ModelSummary.Of(name, model, adapter, list);
+        var summary = ModelSummary.Of(model, adapter, list);
         if (json) screen.WriteJson(summary);
         else Show(summary, screen);
         return ExitCode.Done;

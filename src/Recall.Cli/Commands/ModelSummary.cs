@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Recall.Checkpoints;
+using Recall.Checkpoints.Architectures;
+using Recall.Planning;
 
 namespace Recall.Cli.Commands;
 
@@ -25,17 +27,17 @@ sealed record ModelSummary
     public AdapterSummary? Adapter { get; init; }
     public IReadOnlyList<TensorSummary>? TensorList { get; init; }
 
-    public static ModelSummary Of(string name, Checkpoint model, AdapterSummary? adapter, bool listTensors)
+    public static ModelSummary Of(OpenedModel opened, AdapterSummary? adapter, bool listTensors)
     {
+        var model = opened.Checkpoint;
         var tensors = model.Tensors.Select(TensorSummary.Of).ToList();
-        var layers = tensors.Select(tensor => LayerNumber.Of(tensor.Name)).OfType<int>().ToList();
         return new ModelSummary
         {
-            Model = name,
+            Model = opened.Name,
             Architecture = Text((model.Config["architectures"] as JsonArray)?.FirstOrDefault()),
             ModelType = Text(model.Config["model_type"]),
-            KnownArchitecture = model.Architecture is not null,
-            Layers = layers.Count == 0 ? 0 : layers.Max() + 1,
+            KnownArchitecture = opened.Architecture.IsKnown,
+            Layers = opened.LayerCount,
             HiddenSize = Number(model.Config["hidden_size"] ?? model.Config["n_embd"]),
             VocabularySize = Number(model.Config["vocab_size"]),
             Tensors = tensors.Count,
@@ -43,7 +45,7 @@ sealed record ModelSummary
             Bytes = tensors.Sum(tensor => tensor.Bytes),
             DTypes = [.. tensors.GroupBy(tensor => tensor.Encoding).OrderByDescending(group => group.Sum(tensor => tensor.Bytes))
                 .Select(group => new TypeSummary(group.Key, group.Count(), group.Sum(tensor => tensor.Parameters), group.Sum(tensor => tensor.Bytes)))],
-            Parts = PartSummary.Of(tensors),
+            Parts = PartSummary.Of(tensors, opened.Architecture),
             Tokenizer = TokenizerSummary.Of(model),
             Files = [.. model.Files.Select(file => file.Name)],
             Adapter = adapter,
@@ -62,12 +64,12 @@ sealed record TypeSummary([property: JsonPropertyName("dtype")] string DType, in
 /// <summary>Neighbouring layers that are alike in their tensors' shapes and types, or the tensors outside of the layers.</summary>
 sealed record PartSummary(string Part, int Tensors, long Parameters, long Bytes)
 {
-    public static IReadOnlyList<PartSummary> Of(IReadOnlyList<TensorSummary> tensors)
+    public static IReadOnlyList<PartSummary> Of(IReadOnlyList<TensorSummary> tensors, Architecture architecture)
     {
         var parts = new List<PartSummary>();
-        var layers = tensors.Where(tensor => LayerNumber.Of(tensor.Name) is not null).GroupBy(tensor => LayerNumber.Of(tensor.Name)!.Value)
+        var layers = tensors.Where(tensor => architecture.LayerOf(tensor.Name) is not null).GroupBy(tensor => architecture.LayerOf(tensor.Name)!.Value.Layer)
             .OrderBy(layer => layer.Key).Select(layer => (Number: layer.Key, Sum: Sum("", layer))).ToList();
-        foreach (var tensor in tensors.Where(tensor => LayerNumber.Of(tensor.Name) is null)) parts.Add(Sum(tensor.Name, [tensor]));
+        foreach (var tensor in tensors.Where(tensor => architecture.LayerOf(tensor.Name) is null)) parts.Add(Sum(tensor.Name, [tensor]));
         for (int begin = 0, end; begin < layers.Count; begin = end)
         {
             end = begin + 1;

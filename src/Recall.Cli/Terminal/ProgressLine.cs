@@ -4,30 +4,20 @@ namespace Recall.Cli.Terminal;
 /// How far a long work is: bytes, rate and time left. One line that moves in a terminal; elsewhere (a log of Slurm, say) a line every five
 /// seconds; nothing when the screen is quiet. May be told of progress from any thread.
 /// </summary>
-/// <param name="screen">Where it is shown.</param>
-/// <param name="what">What is done: <c>compare</c>, <c>merge</c>.</param>
-/// <param name="total">Bytes in all.</param>
-sealed class ProgressLine(Screen screen, string what, long total) : IDisposable
+sealed class ProgressLine(Screen screen) : IDisposable
 {
     static readonly TimeSpan Moving = TimeSpan.FromMilliseconds(100), Plain = TimeSpan.FromSeconds(5);
 
     readonly Lock _lock = new();
     readonly long _begin = screen.Time.GetTimestamp();
     TimeSpan _next = screen.ErrorIsTerminal ? Moving : Plain;
-    long _done;
     bool _drawn;
 
-    /// <summary>So many more bytes are done.</summary>
-    public void Add(long bytes) => Reached(Interlocked.Add(ref _done, bytes));
-
-    /// <summary>So many bytes are done in all.</summary>
-    public void Reach(long bytes)
-    {
-        Interlocked.Exchange(ref _done, bytes);
-        Reached(bytes);
-    }
-
-    void Reached(long done)
+    /// <summary>Tells how far a stage is.</summary>
+    /// <param name="stage">What is done: <c>comparing</c>, <c>layer 3 of 30</c>. With total 0 it is shown alone.</param>
+    /// <param name="done">Bytes that are done.</param>
+    /// <param name="total">Bytes in all.</param>
+    public void Report(string stage, long done, long total)
     {
         if (screen.Quiet || !_lock.TryEnter()) return;
         try
@@ -35,7 +25,7 @@ sealed class ProgressLine(Screen screen, string what, long total) : IDisposable
             var elapsed = screen.Time.GetElapsedTime(_begin);
             if (elapsed < _next) return;
             _next = elapsed + (screen.ErrorIsTerminal ? Moving : Plain);
-            string line = Line(done, elapsed);
+            string line = Line(stage, done, total, elapsed);
             if (screen.ErrorIsTerminal) screen.Error.Write($"\r{Cut(line)}\u001b[K");
             else screen.Error.WriteLine(line);
             _drawn = true;
@@ -46,12 +36,12 @@ sealed class ProgressLine(Screen screen, string what, long total) : IDisposable
         }
     }
 
-    string Line(long done, TimeSpan elapsed)
+    static string Line(string stage, long done, long total, TimeSpan elapsed)
     {
+        if (total <= 0) return $"{stage}, {Shown.Duration(elapsed)}";
         double rate = done / Math.Max(elapsed.TotalSeconds, 1e-3);
         string left = rate > 0 && total > done ? $", {Shown.Duration(TimeSpan.FromSeconds(Math.Min((total - done) / rate, 1e8)))} left" : "";
-        double percent = total > 0 ? 100.0 * Math.Min(done, total) / total : 100;
-        return $"{what} {percent,3:0} %  {Shown.Bytes(done)} of {Shown.Bytes(total)}, {Shown.Bytes(rate)}/s{left}";
+        return $"{stage} {100.0 * Math.Min(done, total) / total,3:0} %  {Shown.Bytes(done)} of {Shown.Bytes(total)}, {Shown.Bytes(rate)}/s{left}";
     }
 
     string Cut(string line) => line.Length < screen.Width ? line : line[..Math.Max(0, screen.Width - 1)];

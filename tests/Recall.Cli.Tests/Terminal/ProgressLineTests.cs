@@ -9,18 +9,18 @@ public class ProgressLineTests
     {
         var clock = new Clock();
         using var log = new StringWriter();
-        using (var progress = new ProgressLine(new Screen(TextWriter.Null, log) { Time = clock }, "merge", 1_000_000_000))
+        using (var progress = new ProgressLine(new Screen(TextWriter.Null, log) { Time = clock }))
         {
             for (int second = 1; second <= 12; second++)
             {
                 clock.Now += TimeSpan.FromSeconds(1);
-                progress.Add(50_000_000);
+                progress.Report("merging", second * 50_000_000L, 1_000_000_000);
             }
         }
         Assert.Equal(
             """
-            merge  25 %  250.0 MB of 1.0 GB, 50.0 MB/s, 15 s left
-            merge  50 %  500.0 MB of 1.0 GB, 50.0 MB/s, 10 s left
+            merging  25 %  250.0 MB of 1.0 GB, 50.0 MB/s, 15 s left
+            merging  50 %  500.0 MB of 1.0 GB, 50.0 MB/s, 10 s left
 
             """, log.ToString());
     }
@@ -30,13 +30,13 @@ public class ProgressLineTests
     {
         var clock = new Clock();
         using var terminal = new StringWriter();
-        using (var progress = new ProgressLine(new Screen(TextWriter.Null, terminal) { Time = clock, ErrorIsTerminal = true, Width = 40 }, "merge", 1000))
+        using (var progress = new ProgressLine(new Screen(TextWriter.Null, terminal) { Time = clock, ErrorIsTerminal = true, Width = 40 }))
         {
             clock.Now += TimeSpan.FromSeconds(1);
-            progress.Reach(100);
-            progress.Reach(200);
+            progress.Report("merging", 100, 1000);
+            progress.Report("merging", 200, 1000);
         }
-        Assert.Equal("\rmerge  10 %  100 B of 1.0 kB, 100 B/s, \u001b[K\r\u001b[K", terminal.ToString());
+        Assert.Equal("\rmerging  10 %  100 B of 1.0 kB, 100 B/s\u001b[K\r\u001b[K", terminal.ToString());
     }
 
     [Fact]
@@ -44,11 +44,11 @@ public class ProgressLineTests
     {
         var clock = new Clock();
         using var log = new StringWriter();
-        using (var progress = new ProgressLine(new Screen(TextWriter.Null, log) { Time = clock }, "merge", 10)) progress.Add(10);
-        using (var progress = new ProgressLine(new Screen(TextWriter.Null, log) { Time = clock, Quiet = true }, "merge", 10))
+        using (var progress = new ProgressLine(new Screen(TextWriter.Null, log) { Time = clock })) progress.Report("merging", 10, 10);
+        using (var progress = new ProgressLine(new Screen(TextWriter.Null, log) { Time = clock, Quiet = true }))
         {
             clock.Now += TimeSpan.FromHours(1);
-            progress.Add(10);
+            progress.Report("merging", 10, 10);
         }
         Assert.Empty(log.ToString());
     }
