@@ -59,6 +59,7 @@ sealed class ConvertCommand : Verb
             WriteModelCard = false,
         });
         foreach (string note in plan.Notes) screen.Note($"note: {Shown.Text(note)}");
+        if (plan.OutputConfig.Count == 0) screen.Note("note: a bare file of weights has no config.json, so neither has the output");
         MergeShow.Run(plan, screen, parse.GetValue(_json), cancellation);
         return ExitCode.Done;
     }

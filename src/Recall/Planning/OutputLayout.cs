@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Recall.Checkpoints.Safetensors;
+using Recall.Numerics;
 
 namespace Recall.Planning;
 
@@ -13,7 +14,7 @@ static class OutputLayout
     {
         var shards = new List<List<OutputTensor>>();
         long filled = 0;
-        foreach (var tensor in tensors.OrderBy(tensor => tensor.Sources[0].Name, StringComparer.Ordinal).ThenBy(tensor => tensor.Name, StringComparer.Ordinal))
+        foreach (var tensor in tensors.OrderBy(tensor => tensor.Sources[0].Name, StringComparer.Ordinal))
         {
             if (shards.Count == 0 || (shardBytes > 0 && filled > 0 && filled + tensor.Length > shardBytes))
             {
@@ -25,11 +26,10 @@ static class OutputLayout
         }
         var placed = ImmutableArray.CreateBuilder<OutputTensor>();
         var files = ImmutableArray.CreateBuilder<OutputShard>();
-        var metadata = new Dictionary<string, string> { ["format"] = "pt" };
         for (int shard = 0; shard < shards.Count; shard++)
         {
-            var inside = shards[shard].OrderByDescending(tensor => Recall.Numerics.DTypes.Size(tensor.DType)).ToList();
-            var (header, offsets, length) = SafetensorsHeader.Make(inside.Select(tensor => (tensor.Name, tensor.DType, tensor.Shape)), metadata);
+            var inside = shards[shard].OrderByDescending(tensor => tensor.DType.Size()).ToList();
+            var (header, offsets, length) = SafetensorsHeader.Make(inside.Select(tensor => (tensor.Name, tensor.DType, tensor.Shape)), SafetensorsHeader.TorchMetadata);
             for (int i = 0; i < inside.Count; i++) placed.Add(inside[i] with { Shard = shard, Offset = offsets[i] });
             string name = shards.Count == 1 ? "model.safetensors" : $"model-{shard + 1:D5}-of-{shards.Count:D5}.safetensors";
             files.Add(new OutputShard(name, header, length));

@@ -108,7 +108,7 @@ sealed class TensorPlanner
             IsOptional = !required,
             Seed = _seed,
         };
-        var tensors = have.Select(i => found[i]!).ToImmutableArray();
+        var tensors = have.Select(i => Cast(found[i]!)).ToImmutableArray();
         if (!tensors[0].DType.IsFloat())
         {
             Carry(inputs, tensors, weightLayer);
@@ -128,6 +128,15 @@ sealed class TensorPlanner
         bool copied = tensors is [{ Verbatim: not null } only1] && only1.DType == type && _method is Passthrough && double.IsNaN(inputs.PerModel["scale"][0]);
         _tensors.Add(new OutputTensor(name, inputs.Shape, type, tensors, _method, inputs) { WeightLayer = weightLayer, Copied = copied ? tensors[0].Verbatim : null });
     }
+
+    /// <summary>
+    /// <c>dtype</c> is the type of the arithmetic's inputs: wider ones are rounded to it as they are read. Not so in a merge by representations,
+    /// which rounds once, at the end.
+    /// </summary>
+    TensorSource Cast(TensorSource tensor) =>
+        _weighting is null && _config.DType is { } type && type.IsFloat() && tensor.DType.IsFloat() && tensor.DType != type && type != DType.F32
+            ? new RoundedTensor(tensor, type)
+            : tensor;
 
     TensorSource? Find(PlannedSource source, string name)
     {

@@ -25,6 +25,9 @@ public sealed record Architecture(string ModelType, params ImmutableArray<string
     /// <summary>The language-model head: [vocabulary, hidden]; absent from checkpoints in which it is tied to the embedding.</summary>
     public string Head { get; init; } = "lm_head.weight";
 
+    /// <summary>How its blocks compute; null where Recall has no forward pass for the family.</summary>
+    public BlockTraits? Block { get; init; }
+
     /// <summary>The tensors that every layer must have, named behind the layer's number: <c>mlp.up_proj.weight</c>. Empty: not known.</summary>
     public ImmutableArray<string> LayerTensors { get; init; } = [];
 
