@@ -17,7 +17,8 @@ sealed class TokenReader(TextReader text) : IScanner
 
     public bool MoveNext() => _scanner.MoveNext();
 
-    public bool MoveNextWithoutConsuming() => _scanner.Current is not null || _scanner.MoveNextWithoutConsuming();
+    // After the stream's end the parser asks whether there is anything more, without having consumed it.
+    public bool MoveNextWithoutConsuming() => _scanner.Current is not (null or StreamEnd) || _scanner.MoveNextWithoutConsuming();
 
     public void ConsumeCurrent() => _scanner.ConsumeCurrent();
 }
