@@ -90,6 +90,7 @@ static class TinyModel
         }
         byte[] text = JsonSerializer.SerializeToUtf8Bytes(header), length = new byte[8];
         BinaryPrimitives.WriteInt64LittleEndian(length, text.Length);
+        File.Delete(path);     // an earlier command of this process may hold it open
         using var file = File.Create(path);
         file.Write(length);
         file.Write(text);

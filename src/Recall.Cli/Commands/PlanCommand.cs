@@ -49,16 +49,18 @@ sealed class PlanCommand : Verb
     {
         var facts = new Facts(screen);
         facts.Add("method", report.Combine is null ? report.MergeMethod : $"{report.MergeMethod}, combined by {report.Combine}");
-        facts.Add("models", string.Join(", ", report.Models));
-        if (report.BaseModel is not null) facts.Add("base model", report.BaseModel);
-        if (report.ReferenceModel is not null) facts.Add("reference model", report.ReferenceModel);
+        for (int i = 0; i < report.Models.Length; i++)
+        {
+            string role = (report.Models[i] == report.BaseModel ? " (base)" : "") + (report.Models[i] == report.ReferenceModel ? " (reference)" : "");
+            facts.Add($"model {i + 1}", report.Models[i] + role);
+        }
         facts.Add("output", $"{Shown.Count(report.Tensors.Count)} tensors in {Shown.Count(report.Layers)} layers, {Shown.Count(report.Parameters)} parameters, "
             + $"{Shown.Bytes(report.OutputBytes)} in {(report.Shards.Count == 1 ? "one file" : $"{report.Shards.Count} files")}");
         facts.Add("beside it", report.Files.Count == 0 ? "no tokenizer" : string.Join(", ", report.Files));
         facts.Add("free disk", Shown.Bytes(report.FreeDiskBytes) + (report.FreeDiskBytes < report.OutputBytes ? ": too little" : ""));
         facts.Add("peak memory", $"about {Shown.Bytes(report.PeakMemoryBytes)}");
         facts.Add("to read", Shown.Bytes(report.BytesToRead));
-        facts.Add("time", $"about {Shown.Duration(TimeSpan.FromSeconds(report.Time.Seconds))}{(plan.Cost.ForwardParameters > 0 ? " and the forward passes" : "")} "
+        facts.Add("time", $"{Shown.Duration(TimeSpan.FromSeconds(report.Time.Seconds))}{(plan.Cost.ForwardParameters > 0 ? " and the forward passes" : "")} "
             + $"(reading {Shown.Bytes(report.Time.ReadRate)}/s, writing {Shown.Bytes(report.Time.WriteRate)}/s)");
         facts.Write();
         screen.Out.WriteLine();
@@ -70,10 +72,10 @@ sealed class PlanCommand : Verb
 
     static void ShowTensors(PlanReport report, Screen screen)
     {
-        var table = new TextTable(screen, "tensor", "shape", "type", "file", ">offset", "from", "parameters");
+        var table = new TextTable(screen, "tensor", "shape", "type", "file", ">offset", "models", "parameters");
         foreach (var tensor in report.Tensors)
         {
-            var sources = tensor.Sources.Select(source => source.Tensor == tensor.Name ? source.Model : $"{source.Model} {source.Tensor}");
+            var sources = tensor.Sources.Select(source => (1 + report.Models.IndexOf(source.Model)) + (source.Tensor == tensor.Name ? "" : $" {source.Tensor}"));
             var values = tensor.Sources.SelectMany(source => source.Parameters).Concat(tensor.Parameters).Where(value => value.Value is not null)
                 .GroupBy(value => value.Key, StringComparer.Ordinal).Select(values => $"{values.Key} {string.Join(" ", values.Select(value => Shown.Number(value.Value)))}");
             table.Row(

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json.Serialization;
 using Recall.Planning;
 
@@ -9,7 +10,7 @@ sealed record PlanReport
     public required string Config { get; init; }
     public required string MergeMethod { get; init; }
     public string? Combine { get; init; }
-    public required IReadOnlyList<string> Models { get; init; }
+    public required ImmutableArray<string> Models { get; init; }
     public string? BaseModel { get; init; }
     public string? ReferenceModel { get; init; }
     public int Layers { get; init; }

@@ -22,7 +22,7 @@ sealed record TimeEstimate(double Seconds, double ReadRate, double WriteRate, do
         double disk = plan.Cost.BytesToRead / read + plan.Cost.OutputBytes / write;
         double work = plan.Tensors.Where(tensor => tensor.Copied is null).Sum(tensor => (double)tensor.Shape.Elements * tensor.Sources.Length) / merge;
         int threads = Math.Max(1, Math.Min(plan.Options.Threads, Environment.ProcessorCount));
-        return new TimeEstimate(Math.Max(disk, (disk + work) / threads), read, write, merge);
+        return new TimeEstimate(Math.Round(Math.Max(disk, (disk + work) / threads), 3), Math.Round(read), Math.Round(write), Math.Round(Math.Min(merge, 1e15)));
     }
 
     /// <summary>Reads pieces that are spread over the inputs, so that what the page cache holds of them counts as it will.</summary>

@@ -27,9 +27,10 @@ static class Shown
         _ => $"{count / 1e9:0.00} B",
     };
 
-    /// <summary>A time: <c>0.4 s</c>, <c>12 s</c>, <c>3 min 05 s</c>, <c>2 h 10 min</c>.</summary>
+    /// <summary>A time: <c>&lt; 0.1 s</c>, <c>0.4 s</c>, <c>12 s</c>, <c>3 min 05 s</c>, <c>2 h 10 min</c>.</summary>
     public static string Duration(TimeSpan time) => time.TotalSeconds switch
     {
+        < 0.05 => "< 0.1 s",
         < 9.95 => $"{time.TotalSeconds:0.0} s",
         < 59.5 => $"{time.TotalSeconds:0} s",
         < 3570 => $"{(int)Math.Round(time.TotalSeconds) / 60} min {(int)Math.Round(time.TotalSeconds) % 60:00} s",
