@@ -1,5 +1,6 @@
 using CsCheck;
 using Recall.Checkpoints;
+using Recall.Checkpoints.Lora;
 
 namespace Recall.Tests.Checkpoints.Lora;
 
@@ -23,6 +24,26 @@ public class LoraTensorTests
             tensor.Read(reader, start, piece);
             Assert.Equal(whole[start..(start + piece.Length)], piece);
         }, iter: 300);
+    }
+
+    [Fact]
+    public void AdapterOfARealModelIsAddedToItsQuantisedBase()
+    {
+        var model = Checkpoint.Open(Fixtures.Shared("models", "SmolLM2-135M-Instruct.Q4_1.gguf"));
+        var adapter = LoraAdapter.Open(Fixtures.Shared("adapters", "race"));
+        var result = adapter.Apply(model);
+        Assert.Equal(model.Tensors.Select(tensor => tensor.Name), result.Tensors.Select(tensor => tensor.Name));
+        foreach (var module in adapter.Modules.Where((_, i) => i % 23 == 0))
+        {
+            float[] a = LoraCase.Values(module.A), b = LoraCase.Values(module.B), before = LoraCase.Values(model.Find($"{module.Name}.weight")!);
+            var after = LoraCase.Values(result.Find($"{module.Name}.weight")!);
+            int inputs = (int)module.A.Shape[1];
+            for (int i = 0; i < after.Length; i += 97)
+            {
+                double sum = Enumerable.Range(0, module.Rank).Sum(k => (double)b[i / inputs * module.Rank + k] * a[k * inputs + i % inputs]);
+                Assert.Equal(before[i] + sum * module.Scale, after[i], 1e-6);
+            }
+        }
     }
 
     [Fact]
