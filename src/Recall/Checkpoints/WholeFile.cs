@@ -25,4 +25,19 @@ static class WholeFile
             throw new RecallException($"{path}: cannot be written: {e.Message}", e);
         }
     }
+
+    /// <summary>Writes UTF-8 text, in a folder that is made where it is not there.</summary>
+    /// <exception cref="RecallException">The disk refuses.</exception>
+    public static void Write(string path, string content)
+    {
+        try
+        {
+            if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder) Directory.CreateDirectory(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new RecallException($"{path}: cannot be written: {e.Message}", e);
+        }
+        Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(content)));
+    }
 }
