@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Recall.Tests.Representations;
 
 /// <summary>Forward passes against those of transformers: fixtures/architectures.</summary>
-public class ForwardPassTests
+public class ForwardPassTests : TorchTests
 {
     public static TheoryData<string> Models() =>
         [.. Directory.GetDirectories(Fixtures.Path("architectures")).Select(folder => Path.GetFileName(folder)).Order()];

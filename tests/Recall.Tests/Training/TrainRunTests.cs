@@ -1,5 +1,6 @@
 using Recall.Checkpoints;
 using Recall.Checkpoints.Lora;
+using Recall.Configuration;
 using Recall.Numerics;
 using Recall.Representations;
 using Recall.Tests.Representations;
@@ -9,7 +10,7 @@ using static TorchSharp.torch;
 namespace Recall.Tests.Training;
 
 /// <summary>From rows to a folder, with a tokenizer of one token a letter.</summary>
-public class TrainRunTests
+public class TrainRunTests : TorchTests
 {
     static readonly PromptAnswer[] Rows =
     [
@@ -56,7 +57,7 @@ public class TrainRunTests
         using var folder = new TemporaryFolder();
         folder.Copy(Base);
         File.Copy(Fixtures.Path("training", "README.md"), folder["tokenizer.json"]);     // any bytes do
-        var config = Config(folder["out"], "full: true\nlearning_rate: 0.01\nepochs: 10\ndtype: bfloat16") with { Model = Configuration.ModelReference.Parse(folder.Path) };
+        var config = Config(folder["out"], "full: true\nlearning_rate: 0.01\nepochs: 10\ndtype: bfloat16") with { Model = ModelReference.Parse(folder.Path) };
         var result = Run(config);
         var (before, after) = (Checkpoint.Open(folder.Path), Checkpoint.Open(folder["out"]));
         Assert.Equal(before.Tensors.Sum(tensor => tensor.Shape.Elements), result.TrainedWeights);

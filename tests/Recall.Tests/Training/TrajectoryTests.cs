@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 namespace Recall.Tests.Training;
 
 /// <summary>Training, step by step, against PyTorch, transformers and PEFT: fixtures/training.</summary>
-public class TrajectoryTests
+public class TrajectoryTests : TorchTests
 {
     static readonly JsonNode Trajectories = JsonNode.Parse(File.ReadAllText(Fixtures.Path("training", "trajectories.json")))!;
 
