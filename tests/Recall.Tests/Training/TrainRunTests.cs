@@ -153,6 +153,15 @@ public class TrainRunTests : TorchTests
         Assert.Contains("is not empty (it holds 'README.md')", Assert.Throws<RecallException>(() => Run(config)).Message);
     }
 
+    [Fact]
+    public void AModelWithoutTokenizerIsNamed()
+    {
+        using var folder = new TemporaryFolder();
+        var error = Assert.Throws<RecallException>(() => TrainRun.Run(Config(folder["out"], ""), Rows, cancellation: TestContext.Current.CancellationToken));
+        Assert.Contains("has no tokenizer.json", error.Message);
+        Assert.False(Directory.Exists(folder["out"]));
+    }
+
     static double Loss(Checkpoint checkpoint)
     {
         using var quiet = no_grad();
