@@ -40,7 +40,7 @@ public sealed record Checkpoint(string Path, JsonObject Config, IReadOnlyList<Te
     public static Checkpoint Open(string path)
     {
         if (File.Exists(path)) return OpenFile(path);
-        if (!Directory.Exists(path)) throw NotThere(path);
+        if (!Directory.Exists(path)) throw NotThere(path, "model");
         if (!HoldsSafetensors(path) && GgufCheckpoint.FindIn(path) is { } gguf) return GgufCheckpoint.Open(path, gguf);
         var config = ReadConfig(System.IO.Path.Combine(path, "config.json"));
         var files = CompanionNames.Select(name => CheckpointFile.OnDisk(name, System.IO.Path.Combine(path, name))).Where(file => file is not null).ToList();
@@ -91,7 +91,8 @@ public sealed record Checkpoint(string Path, JsonObject Config, IReadOnlyList<Te
         }
     }
 
-    static RecallException NotThere(string path)
+    /// <summary>The error for a path at which there is nothing, with the nearest name that is there.</summary>
+    internal static RecallException NotThere(string path, string kind)
     {
         string full = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path));
         string parent = System.IO.Path.GetDirectoryName(full) ?? "/";
@@ -103,7 +104,7 @@ public sealed record Checkpoint(string Path, JsonObject Config, IReadOnlyList<Te
         }
         string hint = near is not null ? $"; did you mean '{System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path) ?? "", near)}'?"
             : Directory.Exists(parent) ? $"; there is nothing of a like name in {parent}" : $"; there is no folder {parent} either";
-        return new RecallException($"{path}: no such model{hint}");
+        return new RecallException($"{path}: no such {kind}{hint}");
     }
 
     static Dictionary<string, TensorSource> Index(string path, IReadOnlyList<TensorSource> tensors)
