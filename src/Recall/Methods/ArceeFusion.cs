@@ -90,7 +90,8 @@ public sealed class ArceeFusion : MergeMethod
 
         public override void Apply(in Strip strip, Span<float> output)
         {
-            var (origin, delta) = (strip[_base], strip[1 - _base]);
+            var origin = strip[_base];
+            var delta = strip[1 - _base];
             TaskVectors.Subtract(origin, delta);
             delta.CopyTo(output);
             ScaleRows(strip.Start, output);

@@ -35,7 +35,8 @@ public sealed class Ram : MergeMethod
             for (int first = 0; first < output.Length; first += Chunk)
             {
                 int length = Math.Min(Chunk, output.Length - first);
-                (sum, active) = (sum[..length], active[..length]);
+                sum = sum[..length];
+                active = active[..length];
                 sum.Clear();
                 active.Clear();
                 var origin = strip[baseIndex].Slice(first, length);

@@ -67,7 +67,9 @@ public sealed class RamPlusTl : MergeMethod
             for (int first = 0; first < output.Length; first += Chunk)
             {
                 int length = Math.Min(Chunk, output.Length - first);
-                (active, sum, scaled) = (active[..length], sum[..length], scaled[..length]);
+                active = active[..length];
+                sum = sum[..length];
+                scaled = scaled[..length];
                 Activity(strip, first, active);
                 sum.Clear();
                 scaled.Clear();

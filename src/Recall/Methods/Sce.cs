@@ -97,7 +97,9 @@ public sealed class Sce : MergeMethod
             for (int first = 0; first < output.Length; first += Chunk)
             {
                 int length = Math.Min(Chunk, output.Length - first);
-                (majority, sum, weights) = (majority[..length], sum[..length], weights[..length]);
+                majority = majority[..length];
+                sum = sum[..length];
+                weights = weights[..length];
                 majority.Clear();
                 sum.Clear();
                 weights.Clear();
@@ -120,7 +122,8 @@ public sealed class Sce : MergeMethod
             for (int first = 0; first < variances.Length; first += Chunk)
             {
                 int length = Math.Min(Chunk, variances.Length - first);
-                (mean, squares) = (mean[..length], squares[..length]);
+                mean = mean[..length];
+                squares = squares[..length];
                 mean.Clear();
                 squares.Clear();
                 foreach (int i in _others) Sums.AddScaled(strip[i].Slice(first, length), 1.0 / _others.Length, mean);

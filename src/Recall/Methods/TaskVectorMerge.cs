@@ -107,7 +107,9 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
         for (int first = 0; first < output.Length; first += Chunk)
         {
             int length = Math.Min(Chunk, output.Length - first);
-            (majority, sum, weights) = (majority[..length], sum[..length], weights[..length]);
+            majority = majority[..length];
+            sum = sum[..length];
+            weights = weights[..length];
             majority.Clear();
             sum.Clear();
             weights.Clear();

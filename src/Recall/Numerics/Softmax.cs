@@ -96,18 +96,20 @@ static class Softmax
         return largest;
     }
 
-    // The last lanes repeat the last value where there are fewer than eight.
     static Vector512<double> Load(ReadOnlySpan<float> x, int i, double shift)
     {
-        Span<float> last = stackalloc float[8];
-        if (i + 8 > x.Length)
-        {
-            last.Fill(x[^1]);
-            x[i..].CopyTo(last);
-            (x, i) = (last, 0);
-        }
-        var (low, high) = Vector256.Widen(Vector256.LoadUnsafe(ref MemoryMarshal.GetReference(x), (nuint)i));
+        var eight = i + 8 <= x.Length ? Vector256.LoadUnsafe(ref MemoryMarshal.GetReference(x), (nuint)i) : Last(x, i);
+        var (low, high) = Vector256.Widen(eight);
         return Vector512.Create(low, high) - Vector512.Create(shift);
+    }
+
+    // The last lanes repeat the last value where there are fewer than eight.
+    static Vector256<float> Last(ReadOnlySpan<float> x, int i)
+    {
+        Span<float> last = stackalloc float[8];
+        last.Fill(x[^1]);
+        x[i..].CopyTo(last);
+        return Vector256.Create<float>(last);
     }
 
     static Vector512<double> First(Vector512<double> lanes, int count) =>
