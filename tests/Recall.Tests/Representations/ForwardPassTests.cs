@@ -108,34 +108,6 @@ public class ForwardPassTests
         foreach (var batch in batches) batch.Dispose();
     }
 
-    [Fact]
-    public void LayersAndBatchesLeaveNoTensorBehind()
-    {
-        using var quiet = no_grad();
-        var checkpoint = Checkpoint.Open(Fixtures.Path("architectures", "qwen2-sliding"));
-        var options = BlockOptions.Read(checkpoint);
-        var reader = new TileReader();
-        Run();
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        long before = Tensor.TotalCount;
-        for (int i = 0; i < 5; i++) Run();
-        Assert.Equal(before, Tensor.TotalCount);
-
-        void Run()
-        {
-            using var model = Load("qwen2-sliding");
-            using var weights = new LayerWeights(options);
-            using var batch = TokenBatch.Of([[1, 2, 3, 4, 5, 6, 7, 8, 9], [3, 4]], padLeft: true);
-            using var context = AttentionContext.Of(options, batch);
-            using var hidden = model.Forward(batch.Ids, context);
-            using var logits = model.Logits(hidden);
-            using var pooled = batch.Pool(hidden, Pooling.Mean);
-            using var last = batch.Pool(hidden, Pooling.Last);
-            using var next = weights.Read(checkpoint, 1, reader).Forward(hidden, context);
-        }
-    }
-
     static LanguageModel Load(string name, ScalarType type = ScalarType.Float32) =>
         LanguageModel.Load(Checkpoint.Open(Fixtures.Path("architectures", name)), type, TestContext.Current.CancellationToken);
 

@@ -40,7 +40,8 @@ sealed class GgufConfig(GgufFile file, GgufFamily family, IReadOnlyList<TensorSo
         config["num_hidden_layers"] = Count("block_count");
         config["num_attention_heads"] = heads;
         config["num_key_value_heads"] = Has("attention.head_count_kv") ? Count("attention.head_count_kv") : heads;
-        config["head_dim"] = Has("attention.key_length") ? Count("attention.key_length") : HeadSize(hidden, heads);
+        long headSize = Has("attention.key_length") ? Count("attention.key_length") : HeadSize(hidden, heads);
+        if (family.ModelType is not "qwen2") config["head_dim"] = headSize;     // there it is hidden / heads, and no key of its config
         if (Has("feed_forward_length")) config["intermediate_size"] = Count("feed_forward_length");
         config["max_position_embeddings"] = Count("context_length");
         config["rms_norm_eps"] = Number("attention.layer_norm_rms_epsilon") ?? throw Missing("attention.layer_norm_rms_epsilon");

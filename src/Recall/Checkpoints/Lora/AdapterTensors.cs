@@ -23,7 +23,7 @@ sealed record AdapterTensors(
         foreach (var tensor in tensors)
         {
             if (!tensor.Name.StartsWith(Prefix, StringComparison.Ordinal))
-                throw Bad(path, tensor, $"its name does not begin with {Prefix}, as those of PEFT do: is the adapter of another trainer?");
+                throw Bad(path, tensor, $"has a name that does not begin with {Prefix}, as those of PEFT do: is the adapter that of another trainer?");
             if (!tensor.DType.IsFloat()) throw Bad(path, tensor, $"is of type {tensor.DType}, not of floating point");
             string[] name = tensor.Name[Prefix.Length..].Split('.');
             int at = Array.FindIndex(name, part => Parts.Contains(part));

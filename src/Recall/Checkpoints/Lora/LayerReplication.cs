@@ -29,7 +29,7 @@ static class LayerReplication
             tensors.AddRange(layers[order[layer]].Select(tensor => new RenamedTensor(after + tensor.Name[tensor.Name.IndexOf('.', prefix.Length)..], tensor)));
         }
         var config = (JsonObject)model.Config.DeepClone();
-        config[countKey] = order.Count;
+        config[countKey] = JsonNode.Parse($"{order.Count}");
         if (config["layer_types"] is JsonArray types && types.Count == count)
             config["layer_types"] = new JsonArray([.. order.Select(layer => types[layer]?.DeepClone())]);
         return model.With(tensors, config);

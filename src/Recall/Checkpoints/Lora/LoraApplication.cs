@@ -26,11 +26,11 @@ sealed class LoraApplication
         foreach (var (name, copy) in _adapter.Copies) Replace(name, copy);
         foreach (var module in _adapter.Modules) Update(module);
         foreach (var (module, rows) in _adapter.TokenRows) SetTokens(module, rows);
+        if (!_adapter.Config.NamesSomeLayers) LayerCheck.Run(_adapter, _base, _names);
         CheckSavedModules();
         var config = (JsonObject)_base.Config.DeepClone();
         _tied.Settle(_adapter, _changed, config);
-        if (_tied.Embedding is { } embedding && _changed.TryGetValue(embedding.Name, out var grown) && grown.Shape[0] != embedding.Shape[0])
-            SetVocabulary(config, grown);
+        SetVocabulary(config);
         var tensors = _base.Tensors.Select(tensor => _changed.Remove(tensor.Name, out var changed) ? changed : tensor).ToList();
         return _base.With([.. tensors, .. _changed.Values], config);
     }
@@ -128,10 +128,20 @@ sealed class LoraApplication
         }
     }
 
-    static void SetVocabulary(JsonObject config, TensorSource embedding)
+    /// <summary>Notes the size of a vocabulary that grew; head and embedding grow together.</summary>
+    void SetVocabulary(JsonObject config)
     {
+        if (_tied.Embedding is not { } embedding) return;
+        long rows = Current(embedding).Shape[0], before = embedding.Shape[0];
+        var head = _base.Find(TiedHead.Name) is { } own ? Current(own) : null;
+        if (head is not null && head.Shape[0] != rows && (head.Shape[0] != before || rows != before))
+        {
+            throw new RecallException($"{_adapter.Path}: with this adapter {Quoted.Of(embedding.Name)} has {rows} rows and {Quoted.Of(head.Name)} {head.Shape[0]}: "
+                + "a vocabulary grows in both");
+        }
+        if (rows == before) return;
         var holder = config["text_config"] is JsonObject text && text.ContainsKey("vocab_size") ? text : config;
-        if (holder.ContainsKey("vocab_size")) holder["vocab_size"] = embedding.Shape[0];
+        if (holder.ContainsKey("vocab_size")) holder["vocab_size"] = JsonNode.Parse($"{rows}");
     }
 
     TensorSource? Find(string name) => _names.Find(name) ?? _tied.FindHead(name, _changed);

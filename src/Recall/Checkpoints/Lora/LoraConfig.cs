@@ -30,7 +30,7 @@ public sealed record LoraConfig
     /// <summary>The model that was trained, as its owner named it.</summary>
     public string? BaseModel { get; init; }
 
-    /// <summary>The names of modules (or ends of names) that were trained; null where <see cref="TargetPattern"/> says it.</summary>
+    /// <summary>The names of modules (or ends of names) that were trained; null where a regular expression or "all-linear" says it.</summary>
     public IReadOnlyList<string>? TargetModules { get; init; }
 
     /// <summary>The parameters that were trained although no module holds them as its weight: stacked experts.</summary>
@@ -44,6 +44,9 @@ public sealed record LoraConfig
 
     /// <summary>The rows of <c>trainable_tokens_delta</c>, by the name of the embedding; the name is empty where the config gives none.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<long>> TokenIndices { get; init; } = new Dictionary<string, IReadOnlyList<long>>(StringComparer.Ordinal);
+
+    /// <summary>Some layers or modules were left out on purpose (layers_to_transform, exclude_modules).</summary>
+    public bool NamesSomeLayers { get; init; }
 
     internal ModulePattern? TargetPattern { get; init; }
 

@@ -24,6 +24,20 @@ sealed class LoraConfigReader(string path, JsonObject json)
         "token_indices", "init_lora_weights",
     };
 
+    /// <summary>Kinds of LoRA that Recall does not apply, and what turns each on.</summary>
+    static readonly Dictionary<string, string> Unsupported = new(StringComparer.Ordinal)
+    {
+        ["alora_invocation_tokens"] = "an activated LoRA acts only after certain tokens and cannot be merged",
+        ["use_qalora"] = "QA-LoRA pools the inputs",
+        ["arrow_config"] = "Arrow chooses among adapters token by token and cannot be merged",
+        ["use_bdlora"] = "its factors are block-diagonal",
+        ["kasa_config"] = "KaSA changes the base",
+        ["monteclora_config"] = "MonteCLoRA draws its factors at random",
+        ["velora_config"] = "VeLoRA is not a plain sum",
+        ["megatron_config"] = "layers of Megatron are not those of transformers",
+        ["enable_lora"] = "merged projections with some parts left out are not supported",
+    };
+
     /// <summary>Ways to begin that leave the base as it is. The others (pissa, olora, corda, loftq, …) train against a changed base.</summary>
     static readonly string[] Starts = ["gaussian", "eva", "orthogonal"];
 
@@ -63,6 +77,7 @@ sealed class LoraConfigReader(string path, JsonObject json)
             TargetParameters = Strings("target_parameters") ?? [],
             ModulesToSave = Strings("modules_to_save") ?? [],
             LayerReplication = Replication(),
+            NamesSomeLayers = !IsOff(json["layers_to_transform"]) || !IsOff(json["exclude_modules"]),
             TokenIndices = Tokens(type == "LORA" ? "trainable_token_indices" : "token_indices"),
             RankPattern = Pattern("rank_pattern", Rank),
             AlphaPattern = Pattern("alpha_pattern", Number),
@@ -74,6 +89,7 @@ sealed class LoraConfigReader(string path, JsonObject json)
         foreach (var (key, value) in json)
         {
             if (Honoured.Contains(key) || Harmless.Contains(key) || IsOff(value)) continue;
+            if (Unsupported.TryGetValue(key, out string? reason)) throw Bad(key, $"is set: {reason}");
             throw new RecallException($"{path}: key {Quoted.Of(key)} may change what the adapter does, and Recall does not know how to apply it; "
                 + "if it has no bearing on the weights, remove it");
         }

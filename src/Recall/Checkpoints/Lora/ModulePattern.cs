@@ -76,7 +76,7 @@ sealed class ModulePattern
         }
         catch (ArgumentException e)
         {
-            throw new RecallException($"{where}: pattern {Quoted.Of(text)} is not a regular expression: {e.Message.Split("at offset")[^1].Trim()}", e);
+            throw new RecallException($"{where}: pattern {Quoted.Of(text)} is not a regular expression: at character{e.Message.Split("at offset")[^1]}", e);
         }
     }
 }

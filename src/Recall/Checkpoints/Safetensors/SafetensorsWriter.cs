@@ -38,20 +38,10 @@ public static class SafetensorsWriter
                 throw new ArgumentException($"{tensor.Name}: {tensor.Data.Length} bytes for {tensor.Shape} of {tensor.Type}", nameof(tensors));
         var (header, _, _) = SafetensorsHeader.Make(
             all.Select(tensor => (tensor.Name, tensor.Type, tensor.Shape)), metadata ?? SafetensorsHeader.TorchMetadata);
-        string aside = path + ".partial";
-        try
+        WholeFile.Write(path, stream =>
         {
-            using (var stream = new FileStream(aside, FileMode.Create, FileAccess.Write, FileShare.None))
-            {
-                stream.Write(header);
-                foreach (var tensor in all) stream.Write(tensor.Data.Span);
-                stream.Flush(flushToDisk: true);
-            }
-            File.Move(aside, path, overwrite: true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new RecallException($"{path}: cannot be written: {e.Message}", e);
-        }
+            stream.Write(header);
+            foreach (var tensor in all) stream.Write(tensor.Data.Span);
+        });
     }
 }

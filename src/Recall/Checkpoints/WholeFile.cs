@@ -1,0 +1,27 @@
+namespace Recall.Checkpoints;
+
+/// <summary>Files that are there whole or not at all.</summary>
+static class WholeFile
+{
+    /// <summary>
+    /// Writes a file beside its place, makes it durable and renames it, so that a reader never finds half a file. One that is there is replaced.
+    /// </summary>
+    /// <exception cref="RecallException">The disk refuses.</exception>
+    public static void Write(string path, Action<Stream> write)
+    {
+        string aside = path + ".partial";
+        try
+        {
+            using (var stream = new FileStream(aside, FileMode.Create, FileAccess.Write, FileShare.None))
+            {
+                write(stream);
+                stream.Flush(flushToDisk: true);
+            }
+            File.Move(aside, path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new RecallException($"{path}: cannot be written: {e.Message}", e);
+        }
+    }
+}
