@@ -16,12 +16,8 @@ sealed class RepresentCommand : Verb
     readonly Option<string> _out = new("--out", "-o") { Description = "The safetensors file to write", HelpName = "FILE", Required = true };
     readonly Option<bool> _tokens = new("--tokens") { Description = "Write every token's state in place of one vector a text: text.0.layer.0, ... of shape [tokens, hidden]" };
     readonly Option<bool> _logits = new("--logits") { Description = "Also write each text's scores: text.0.logits, ... of shape [tokens, vocabulary]" };
-    readonly Option<Pooling> _pooling = new("--pooling") { Description = "How a text's states become one vector: mean over its tokens, or last", DefaultValueFactory = _ => Pooling.Mean };
-    readonly Option<ComputeType> _compute = new("--compute")
-    {
-        Description = "Type of the forward passes: float32, bfloat16, or auto: bfloat16 where the CPU multiplies it in hardware",
-        DefaultValueFactory = _ => ComputeType.Auto,
-    };
+    readonly Option<Pooling> _pooling = Common.Pooling();
+    readonly Option<ComputeType> _compute = Common.Compute();
 
     public RepresentCommand() : base(
         "represent",
