@@ -56,7 +56,7 @@ public class TrainRunTests
         using var folder = new TemporaryFolder();
         folder.Copy(Base);
         File.Copy(Fixtures.Path("training", "README.md"), folder["tokenizer.json"]);     // any bytes do
-        var config = Config(folder["out"], "full: true\nlearning_rate: 0.01\nepochs: 10\ndtype: bfloat16") with { Model = Configuration.ModelReference.Parse(folder.Path) };
+        var config = Config(folder["out"], "full: true\nlearning_rate: 0.01\nepochs: 10\ndtype: bfloat16") with { Model = Recall.Configuration.ModelReference.Parse(folder.Path) };
         var result = Run(config);
         var (before, after) = (Checkpoint.Open(folder.Path), Checkpoint.Open(folder["out"]));
         Assert.Equal(before.Tensors.Sum(tensor => tensor.Shape.Elements), result.TrainedWeights);
