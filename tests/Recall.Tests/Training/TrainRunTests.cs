@@ -2,7 +2,6 @@ using Recall.Checkpoints;
 using Recall.Checkpoints.Lora;
 using Recall.Numerics;
 using Recall.Representations;
-using Recall.Tests.Representations;
 using Recall.Training;
 using static TorchSharp.torch;
 
