@@ -4,7 +4,8 @@ namespace Recall.Checkpoints;
 static class WholeFile
 {
     /// <summary>
-    /// Writes a file beside its place, makes it durable and renames it, so that a reader never finds half a file. One that is there is replaced.
+    /// Writes a file beside its place, makes it durable and renames it, so that a reader never finds half a file. One that is there is
+    /// replaced.
     /// </summary>
     /// <exception cref="RecallException">The disk refuses.</exception>
     public static void Write(string path, Action<Stream> write)
