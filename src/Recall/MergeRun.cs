@@ -27,7 +27,7 @@ public static class MergeRun
     /// <inheritdoc cref="Run(MergeConfig, MergeOptions, IProgress{MergeProgress}?, CancellationToken)"/>
     public static MergeResult Run(MergePlan plan, IProgress<MergeProgress>? progress = null, CancellationToken cancellation = default)
     {
-        var started = DateTimeOffset.UtcNow;
+        var started = plan.Options.Clock.GetUtcNow();
         var meter = new ProgressMeter(plan, progress);
         using var writer = OutputWriter.Open(plan);
         var stream = new TensorStream(new WorkerPool(plan.Options.Threads, null), writer);

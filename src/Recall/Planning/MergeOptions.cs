@@ -30,6 +30,12 @@ public sealed record MergeOptions
     /// <summary>A weights.json to merge with in place of computing layer weights; null: none.</summary>
     public string? WeightsFile { get; init; }
 
+    /// <summary>Tensors are merged in groups of about so many bytes of input; default 256 MiB. The result does not depend on it.</summary>
+    public long GroupBytes { get; init; } = 256L << 20;
+
+    /// <summary>Tells the time that recall.json notes.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
     /// <summary>At least so long between two entries of the journal from which a killed merge goes on; default 30 seconds.</summary>
     public TimeSpan JournalInterval { get; init; } = TimeSpan.FromSeconds(30);
 }

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Text.Json.Nodes;
 using Recall.Checkpoints;
 using Recall.Checkpoints.Architectures;
+using Recall.Checkpoints.Lora;
 using Recall.Configuration;
 
 namespace Recall.Planning;
@@ -21,7 +22,7 @@ public sealed record OpenedModel(ModelReference Reference, Checkpoint Checkpoint
     public static OpenedModel Open(ModelReference reference)
     {
         var checkpoint = Checkpoint.Open(reference.Model.Path);
-        if (reference.Lora is not null) throw new RecallException("adapters: soon");
+        if (reference.Lora is { } adapter) checkpoint = LoraAdapter.Open(adapter.Path).Apply(checkpoint);
         if (checkpoint.Tensors.Count == 0) throw new RecallException($"{reference}: holds no tensors");
         if (reference.OverrideArchitecture is { } name)
         {

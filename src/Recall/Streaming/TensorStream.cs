@@ -45,10 +45,8 @@ sealed class TensorStream(WorkerPool workers, OutputWriter writer)
 /// <summary>Groups of output tensors, in the order in which they are merged.</summary>
 static class TensorGroups
 {
-    const long GroupBytes = 256L << 20;
-
     /// <summary>
-    /// Without representations: runs of the output's order whose inputs have about 256 MiB. With them: the embedding, layer after layer, what
+    /// Without representations: runs of the output's order whose inputs have about as many bytes as the options say. With them: the embedding, layer after layer, what
     /// follows the last layer, and last what takes the mean of all weights.
     /// </summary>
     public static ImmutableArray<ImmutableArray<OutputTensor>> Of(MergePlan plan, bool byLayer)
@@ -65,7 +63,7 @@ static class TensorGroups
         foreach (var tensor in plan.Tensors)
         {
             long own = tensor.Sources.SelectMany(source => source.Stored).Distinct<StoredTensor>(ReferenceEqualityComparer.Instance).Sum(stored => stored.Length);
-            if (group.Count > 0 && bytes + own > GroupBytes)
+            if (group.Count > 0 && bytes + own > plan.Options.GroupBytes)
             {
                 groups.Add(group.ToImmutable());
                 group.Clear();

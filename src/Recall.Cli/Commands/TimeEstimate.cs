@@ -1,0 +1,99 @@
+using System.Diagnostics;
+using Recall.Checkpoints;
+using Recall.Planning;
+
+namespace Recall.Cli.Commands;
+
+/// <summary>How long a merge will take, from a probe of at most two seconds: reading its inputs, writing beside its output, decoding and encoding.</summary>
+/// <param name="Seconds">Expected; without the forward passes of a merge by representations.</param>
+/// <param name="ReadRate">Bytes a second read from the inputs, one thread.</param>
+/// <param name="WriteRate">Bytes a second written beside the output, one thread.</param>
+/// <param name="MergeRate">Values a second merged, one thread.</param>
+sealed record TimeEstimate(double Seconds, double ReadRate, double WriteRate, double MergeRate)
+{
+    const int Block = 4 << 20;
+
+    static readonly TimeSpan Each = TimeSpan.FromSeconds(0.6);
+
+    /// <summary>Probes and estimates.</summary>
+    public static TimeEstimate Of(MergePlan plan, CancellationToken cancellation)
+    {
+        double read = ProbeReading(plan, cancellation), write = ProbeWriting(plan.Options.Output, cancellation), merge = ProbeMerging(plan, cancellation);
+        double disk = plan.Cost.BytesToRead / read + plan.Cost.OutputBytes / write;
+        double work = plan.Tensors.Where(tensor => tensor.Copied is null).Sum(tensor => (double)tensor.Shape.Elements * tensor.Sources.Length) / merge;
+        int threads = Math.Max(1, Math.Min(plan.Options.Threads, Environment.ProcessorCount));
+        return new TimeEstimate(Math.Round(Math.Max(disk, (disk + work) / threads), 3), Math.Round(read), Math.Round(write), Math.Round(Math.Min(merge, 1e15)));
+    }
+
+    /// <summary>Reads pieces that are spread over the inputs, so that what the page cache holds of them counts as it will.</summary>
+    static double ProbeReading(MergePlan plan, CancellationToken cancellation)
+    {
+        var stored = plan.Tensors.SelectMany(tensor => tensor.Sources).SelectMany(source => source.Stored)
+            .Distinct<StoredTensor>(ReferenceEqualityComparer.Instance).OrderByDescending(tensor => tensor.Length).Take(64).ToList();
+        var buffer = new byte[Block];
+        return Rate(round =>
+        {
+            var tensor = stored[round % stored.Count];
+            int length = (int)Math.Min(Block, tensor.Length);
+            long offset = length == 0 ? 0 : (long)round * Block % Math.Max(1, tensor.Length - length + 1);
+            tensor.File.Read(tensor.Offset + offset, buffer.AsSpan(0, length));
+            return length;
+        }, cancellation);
+    }
+
+    static double ProbeWriting(string output, CancellationToken cancellation)
+    {
+        var folder = new DirectoryInfo(Path.GetFullPath(output));
+        while (!folder.Exists && folder.Parent is not null) folder = folder.Parent;
+        string path = Path.Combine(folder.FullName, $".recall-probe-{Environment.ProcessId}");
+        try
+        {
+            using var file = File.OpenHandle(path, FileMode.Create, FileAccess.Write, FileShare.None, FileOptions.DeleteOnClose);
+            var buffer = new byte[Block];
+            long most = Math.Min(256L << 20, OutputFolder.FreeSpace(output) / 4) / Block * Block;
+            return Rate(round =>
+            {
+                RandomAccess.Write(file, buffer, (long)round * Block % Math.Max(Block, most));
+                return Block;
+            }, cancellation);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new RecallException($"{folder.FullName}: cannot be written: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Merges the plan's largest tensor's first tiles, all but the disk: decode and apply.</summary>
+    static double ProbeMerging(MergePlan plan, CancellationToken cancellation)
+    {
+        var sources = plan.Tensors.Where(tensor => tensor.Copied is null).MaxBy(tensor => tensor.Shape.Elements)?.Sources ?? [];
+        if (sources.Length == 0 || sources[0].Shape.Elements == 0) return double.PositiveInfinity;
+        var reader = new TileReader();
+        int strip = (int)Math.Min(TileReader.StripElements, sources.Min(source => source.Shape.Elements));
+        float[] values = new float[strip], sum = new float[strip];
+        reader.BeginTensor();
+        reader.Begin(strip);
+        return Rate(_ =>
+        {
+            foreach (var source in sources)
+            {
+                source.Read(reader, 0, values);
+                System.Numerics.Tensors.TensorPrimitives.MultiplyAdd(values, 0.5f, sum, sum);
+            }
+            return strip * sources.Length;
+        }, cancellation);
+    }
+
+    static double Rate(Func<int, long> once, CancellationToken cancellation)
+    {
+        long done = once(0), begin = Stopwatch.GetTimestamp();
+        done = 0;
+        for (int round = 1; ; round++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            done += once(round);
+            var elapsed = Stopwatch.GetElapsedTime(begin);
+            if (elapsed > Each) return Math.Max(1, done) / elapsed.TotalSeconds;
+        }
+    }
+}
