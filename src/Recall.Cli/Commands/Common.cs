@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Recall.Configuration;
 
 namespace Recall.Cli.Commands;
 
@@ -35,4 +36,30 @@ static class Common
         });
         return threads;
     }
+
+    /// <summary>One of the words of an enumeration, in lower case.</summary>
+    public static Option<T> Choice<T>(string name, T usual, string description) where T : struct, Enum
+    {
+        var words = Enum.GetValues<T>().Select(Word).ToList();
+        return new Option<T>(name)
+        {
+            Description = $"{description} [default: {Word(usual)}]",
+            HelpName = string.Join('|', words),
+            CustomParser = result =>
+            {
+                string word = result.Tokens[0].Value;
+                if (words.Contains(word)) return Enum.Parse<T>(word, ignoreCase: true);
+                result.AddError($"{name} {Quoted.Of(word)}: one of {string.Join(", ", words)} is expected");
+                return usual;
+            },
+        };
+        static string Word(T value) => value.ToString().ToLowerInvariant();
+    }
+
+    /// <summary>How states become one vector.</summary>
+    public static Option<Pooling> Pooling() => Choice("--pooling", Configuration.Pooling.Mean, "How a text's states become one vector: mean over its tokens, or the last one's");
+
+    /// <summary>The type of forward passes.</summary>
+    public static Option<ComputeType> Compute() =>
+        Choice("--compute", ComputeType.Auto, "Type of the forward passes; auto: bfloat16 where the CPU multiplies it in hardware, else float32");
 }

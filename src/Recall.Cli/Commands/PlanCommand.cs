@@ -17,6 +17,7 @@ sealed class PlanCommand : Verb
 
     readonly MergeFlags _flags = new();
     readonly Option<bool> _tensors = new("--tensors") { Description = "List every output tensor" };
+    readonly Option<bool> _noProbe = new("--no-probe") { Description = "Leave the expected time out, and with it the probe of disk and arithmetic" };
     readonly Option<bool> _json = Common.Json();
 
     public PlanCommand() : base(
@@ -30,6 +31,7 @@ sealed class PlanCommand : Verb
         Add(_config);
         Add(_output);
         Add(_tensors);
+        Add(_noProbe);
         _flags.AddTo(this);
         Add(_json);
     }
@@ -39,7 +41,7 @@ sealed class PlanCommand : Verb
         string? output = parse.GetValue(_output);
         var plan = MergePlan.Make(MergeConfig.Read(parse.GetRequiredValue(_config)), _flags.Read(parse, output ?? ".", screen));
         if (output is not null) OutputFolder.Check(plan);
-        var report = PlanReport.Of(plan, TimeEstimate.Of(plan, cancellation));
+        var report = PlanReport.Of(plan, parse.GetValue(_noProbe) ? null : TimeEstimate.Of(plan, cancellation));
         if (parse.GetValue(_json)) screen.WriteJson(report);
         else Show(report, plan, parse.GetValue(_tensors), screen);
         return ExitCode.Done;
@@ -60,8 +62,11 @@ sealed class PlanCommand : Verb
         facts.Add("free disk", Shown.Bytes(report.FreeDiskBytes) + (report.FreeDiskBytes < report.OutputBytes ? ": too little" : ""));
         facts.Add("peak memory", $"about {Shown.Bytes(report.PeakMemoryBytes)}");
         facts.Add("to read", Shown.Bytes(report.BytesToRead));
-        facts.Add("time", $"{Shown.Duration(TimeSpan.FromSeconds(report.Time.Seconds))}{(plan.Cost.ForwardParameters > 0 ? " and the forward passes" : "")} "
-            + $"(reading {Shown.Bytes(report.Time.ReadRate)}/s, writing {Shown.Bytes(report.Time.WriteRate)}/s)");
+        if (report.Time is { } time)
+        {
+            facts.Add("time", $"{Shown.Duration(TimeSpan.FromSeconds(time.Seconds))}{(plan.Cost.ForwardParameters > 0 ? " and the forward passes" : "")} "
+                + $"(reading {Shown.Bytes(time.ReadRate)}/s, writing {Shown.Bytes(time.WriteRate)}/s)");
+        }
         facts.Write();
         screen.Out.WriteLine();
         if (listTensors) ShowTensors(report, screen);

@@ -19,13 +19,13 @@ sealed record PlanReport
     public long FreeDiskBytes { get; init; }
     public long PeakMemoryBytes { get; init; }
     public long BytesToRead { get; init; }
-    public required TimeEstimate Time { get; init; }
+    public TimeEstimate? Time { get; init; }
     public required IReadOnlyList<ShardReport> Shards { get; init; }
     public required IReadOnlyList<string> Files { get; init; }
     public required IReadOnlyList<string> Notes { get; init; }
     public required IReadOnlyList<PlannedTensor> Tensors { get; init; }
 
-    public static PlanReport Of(MergePlan plan, TimeEstimate time) => new()
+    public static PlanReport Of(MergePlan plan, TimeEstimate? time) => new()
     {
         Config = plan.Config.File,
         MergeMethod = plan.Config.Method,

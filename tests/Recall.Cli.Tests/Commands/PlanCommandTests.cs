@@ -12,6 +12,7 @@ public class PlanCommandTests
         string config = MergeCommandTests.WriteLinear(folder);
         var run = Session.Run("plan", config, folder["merged"]);
         Assert.Equal((0, ""), (run.ExitCode, run.Error));
+        Assert.Matches(@"(?m)^time +\S.* s \(reading .*/s, writing .*/s\)$", run.Out);
         Expected.Match("plan.txt", Measured(run.Out.Replace(folder.Path, "MODELS")));
         Assert.False(Directory.Exists(folder["merged"]));
         Assert.Equal(["a", "b", "merge.yaml"], Directory.GetFileSystemEntries(folder.Path).Select(entry => Path.GetFileName(entry)).Order(StringComparer.Ordinal));
@@ -21,7 +22,7 @@ public class PlanCommandTests
     public void EveryTensorIsListedOnDemand()
     {
         using var folder = new TemporaryFolder();
-        var run = Session.Run("plan", MergeCommandTests.WriteLinear(folder), "--tensors");
+        var run = Session.Run("plan", MergeCommandTests.WriteLinear(folder), "--tensors", "--no-probe");
         Expected.Match("plan-tensors.txt", Measured(run.Out.Replace(folder.Path, "MODELS")));
     }
 
@@ -30,7 +31,7 @@ public class PlanCommandTests
     {
         using var folder = new TemporaryFolder();
         string config = MergeCommandTests.WriteLinear(folder);
-        using var json = JsonDocument.Parse(Session.Run("plan", config, "--json").Out);
+        using var json = JsonDocument.Parse(Session.Run("plan", config, "--json", "--no-probe").Out);
         Assert.Equal(0, Session.Run("merge", config, folder["merged"]).ExitCode);
         Assert.Equal(new FileInfo(folder["merged", "model.safetensors"]).Length, json.RootElement.GetProperty("output_bytes").GetInt64());
         Assert.True(json.RootElement.GetProperty("free_disk_bytes").GetInt64() > 0);
@@ -52,7 +53,7 @@ public class PlanCommandTests
         using var folder = new TemporaryFolder();
         string config = MergeCommandTests.WriteLinear(folder);
         TinyModel.Write(folder["b"], 2, tensors => tensors.Remove("model.layers.1.mlp.up_proj.weight"));
-        var run = Session.Run("plan", config);
+        var run = Session.Run("plan", config, "--no-probe");
         Assert.Equal(1, run.ExitCode);
         Assert.Contains("lacks tensor model.layers.1.mlp.up_proj.weight", run.Error, StringComparison.Ordinal);
         Directory.CreateDirectory(folder["used", "inside"]);

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Recall.Tests.Representations;
 
 /// <summary>The tensors of a golden file, and the comparison with them.</summary>
-sealed class Golden(string path)
+sealed class GoldenTensors(string path)
 {
     readonly Dictionary<string, StoredTensor> _tensors = SafetensorsFile.Read(DataFile.Open(path)).Tensors.ToDictionary(tensor => tensor.Name);
 
