@@ -116,7 +116,8 @@ sealed class GgufConfig(GgufFile file, GgufFamily family, IReadOnlyList<TensorSo
     TensorSource Find(string part)
     {
         string name = $"{family.Names[part]}.weight";
-        return tensors.FirstOrDefault(tensor => tensor.Name == name) ?? throw new RecallException($"{file.Path}: tensor '{part}.weight' is missing");
+        return tensors.FirstOrDefault(tensor => tensor.Name == name)
+            ?? throw new RecallException($"{file.Path}: tensor '{part}.weight' is missing");
     }
 
     bool Has(string key) => _metadata.Has($"{family.Architecture}.{key}");
@@ -128,7 +129,8 @@ sealed class GgufConfig(GgufFile file, GgufFamily family, IReadOnlyList<TensorSo
     double? Number(string key) => _metadata.Number($"{family.Architecture}.{key}") switch
     {
         null => null,
-        { } number => double.IsFinite(number) && number > 0 ? number : throw _metadata.Wrong($"{family.Architecture}.{key}", "a number above 0"),
+        { } number => double.IsFinite(number) && number > 0 ? number
+            : throw _metadata.Wrong($"{family.Architecture}.{key}", "a number above 0"),
     };
 
     RecallException Missing(string key) => new($"{file.Path}: metadata '{family.Architecture}.{key}' is missing");

@@ -113,7 +113,8 @@ sealed class PickleReader(PickleStream stream, bool keepLists = false)
                 break;
             case (byte)'b':
                 var build = PopMany(2);
-                if (build[0] is not (PickleDict or PickleTensor)) throw stream.Bad("sets attributes of something that is neither a dict nor a parameter");
+                if (build[0] is not (PickleDict or PickleTensor))
+                    throw stream.Bad("sets attributes of something that is neither a dict nor a parameter");
                 Push(build[0]);
                 break;
             case (byte)'Q': Push(_builder.Storage(Pop())); break;
@@ -213,7 +214,8 @@ sealed class PickleReader(PickleStream stream, bool keepLists = false)
         _memo[index] = Peek();
     }
 
-    void Get(uint index) => Push(_memo.TryGetValue(index, out object? value) ? value : throw stream.Bad($"asks for the object {index}, which was never kept"));
+    void Get(uint index) => Push(_memo.TryGetValue(index, out object? value) ? value
+        : throw stream.Bad($"asks for the object {index}, which was never kept"));
 
     void Push(object value) => _stack.Add(value);
 
