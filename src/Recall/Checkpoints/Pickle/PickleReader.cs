@@ -134,8 +134,15 @@ sealed class PickleReader(PickleStream stream, bool keepLists = false)
 
     static string Refused(byte code) => code switch
     {
-        (byte)'P' => "PERSID", (byte)'o' => "OBJ", (byte)'S' => "STRING", 0x81 => "NEWOBJ", 0x92 => "NEWOBJ_EX",
-        0x82 or 0x83 or 0x84 => "EXT", 0x97 => "NEXT_BUFFER", 0x98 => "READONLY_BUFFER", _ => "",
+        (byte)'P' => "PERSID",
+        (byte)'o' => "OBJ",
+        (byte)'S' => "STRING",
+        0x81 => "NEWOBJ",
+        0x92 => "NEWOBJ_EX",
+        0x82 or 0x83 or 0x84 => "EXT",
+        0x97 => "NEXT_BUFFER",
+        0x98 => "READONLY_BUFFER",
+        _ => "",
     };
 
     void PushGlobal(string? module, string? name)
