@@ -4,7 +4,8 @@ namespace Recall.Checkpoints;
 static class WholeFile
 {
     /// <summary>
-    /// Writes a file beside its place, makes it durable and renames it, so that a reader never finds half a file. One that is there is replaced.
+    /// Writes a file beside its place, makes it durable and renames it, so that a reader never finds half a file. One that is there is
+    /// replaced.
     /// </summary>
     /// <exception cref="RecallException">The disk refuses.</exception>
     public static void Write(string path, Action<Stream> write)
@@ -23,5 +24,20 @@ static class WholeFile
         {
             throw new RecallException($"{path}: cannot be written: {e.Message}", e);
         }
+    }
+
+    /// <summary>Writes UTF-8 text, in a folder that is made where it is not there.</summary>
+    /// <exception cref="RecallException">The disk refuses.</exception>
+    public static void Write(string path, string content)
+    {
+        try
+        {
+            if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder) Directory.CreateDirectory(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new RecallException($"{path}: cannot be written: {e.Message}", e);
+        }
+        Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(content)));
     }
 }

@@ -34,7 +34,10 @@ public abstract class MergeMethod
     /// <summary>Why these inputs cannot be merged, or null. Called while planning, before any weight is read.</summary>
     public virtual string? Check(TensorInputs inputs) => null;
 
-    /// <summary>The state of one tensor's merge.</summary>
+    /// <summary>What the user should know of these inputs, though they can be merged, or null; the same words are shown once a merge.</summary>
+    public virtual string? Remark(TensorInputs inputs) => null;
+
+    /// <summary>The state of one tensor's merge. It is also made to plan: what is large is made in the passes.</summary>
     public abstract TensorMerge Prepare(TensorInputs inputs);
 
     /// <summary>

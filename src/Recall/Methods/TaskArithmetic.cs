@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Recall.Numerics;
 
 namespace Recall.Methods;
 
@@ -7,7 +6,7 @@ namespace Recall.Methods;
 /// The base plus scaled task vectors: y = b + λ Σ w_m (x_m − b), the sum divided by Σ w_m with <c>normalize</c>
 /// (Ilharco et al., Editing models with task arithmetic, arXiv 2212.04089).
 /// </summary>
-public sealed class TaskArithmetic : MergeMethod
+public sealed class TaskArithmetic : TaskVectorMethod
 {
     /// <inheritdoc/>
     public override string Name => "task_arithmetic";
@@ -17,32 +16,7 @@ public sealed class TaskArithmetic : MergeMethod
 
     /// <inheritdoc/>
     public override ImmutableArray<MethodParameter> Parameters =>
-        [new("weight", PerModel: true), new("normalize", 0, Flag: true), new("lambda", 1)];
+        [new("weight", PerModel: true), new("normalize", 0, Flag: true), new("lambda", 1), new("int8_mask", 0, Flag: true)];
 
-    /// <inheritdoc/>
-    public override BaseUse Base => BaseUse.Required;
-
-    /// <inheritdoc/>
-    public override ShapeRule Shapes => ShapeRule.CropToBaseOrSkip;
-
-    /// <inheritdoc/>
-    public override TensorMerge Prepare(TensorInputs inputs)
-    {
-        var weights = inputs.PerModel["weight"];
-        double factor = inputs.Values["lambda"];
-        double sum = inputs.Others.Sum(i => weights[i]);
-        if (inputs.Flag("normalize") && Math.Abs(sum) >= 1e-8) factor /= sum;
-        return new Merge(inputs.BaseIndex, [.. weights.Select(weight => (float)(weight * factor))]);
-    }
-
-    sealed class Merge(int baseIndex, ImmutableArray<float> weights) : TensorMerge
-    {
-        public override void Apply(in Strip strip, Span<float> output)
-        {
-            var origin = strip[baseIndex];
-            origin.CopyTo(output);
-            for (int i = 0; i < weights.Length; i++)
-                if (i != baseIndex) Elementwise.AddScaledDifference(strip[i], origin, weights[i], output);
-        }
-    }
+    internal override Sparsifier? Sparsify(TensorInputs inputs, int model, double density) => null;
 }

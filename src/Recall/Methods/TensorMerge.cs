@@ -53,21 +53,10 @@ public readonly ref struct Strip
 }
 
 /// <summary>What a reduce pass found.</summary>
-/// <param name="Tiles">Number of tiles.</param>
-/// <param name="TileSums">The sums of each tile: [tiles, sums].</param>
+/// <param name="Sums">The sums: those of the tiles, added in the order of the tiles.</param>
 /// <param name="Counts">The counters, over all tiles.</param>
-public sealed record Reduced(int Tiles, double[] TileSums, long[] Counts)
+public sealed record Reduced(double[] Sums, long[] Counts)
 {
-    int Sums => Tiles == 0 ? 0 : TileSums.Length / Tiles;
-
-    /// <summary>A sum over all tiles, added in their order.</summary>
-    public double Sum(int index)
-    {
-        double sum = 0;
-        for (int tile = 0; tile < Tiles; tile++) sum += TileSums[tile * Sums + index];
-        return sum;
-    }
-
-    /// <summary>A sum of one tile.</summary>
-    public double Sum(int index, int tile) => TileSums[tile * Sums + index];
+    /// <summary>A sum over the tensor.</summary>
+    public double Sum(int index) => Sums[index];
 }

@@ -22,6 +22,7 @@ sealed class TensorPlanner
     readonly LayerWeighting? _weighting;
     readonly long _seed;
     readonly List<string> _notes = [];
+    readonly HashSet<string> _remarks = [];
     readonly List<OutputTensor> _tensors = [];
 
     public TensorPlanner(
@@ -124,7 +125,9 @@ sealed class TensorPlanner
         if (_weighting is not null) inputs = _weighting.Apply(inputs, _weighting.Uniform);
         if (_method.Check(inputs) is { } reason) throw _config.MethodPlace.Error($"the method {_method.Name} cannot merge {name}: {reason}");
 
-        var type = _config.OutDType ?? _config.DType ?? _method.ResultType([.. tensors.Select(tensor => tensor.DType)], inputs.BaseIndex);
+        if (_method.Remark(inputs) is { } remark && _remarks.Add(remark)) _notes.Add($"{name}: {remark}");
+
+        var type = _config.OutDType ?? _method.ResultType([.. tensors.Select(tensor => _config.DType ?? tensor.DType)], inputs.BaseIndex);
         bool copied = tensors is [{ Verbatim: not null } only1] && only1.DType == type && _method is Passthrough && double.IsNaN(inputs.PerModel["scale"][0]);
         _tensors.Add(new OutputTensor(name, inputs.Shape, type, tensors, _method, inputs) { WeightLayer = weightLayer, Copied = copied ? tensors[0].Verbatim : null });
     }

@@ -14,8 +14,10 @@ sealed class TensorWork
     readonly TensorMerge? _merge;
     readonly long _elements, _tileElements;
     readonly int _stripElements;
+    readonly Dictionary<int, double[]> _early = [];
     double[] _sums = [];
     long[] _counts = [];
+    int _added;
 
     public TensorWork(OutputTensor tensor, TensorMerge? merge)
     {
@@ -42,8 +44,7 @@ sealed class TensorWork
     public void BeginPass(int pass)
     {
         var (sums, counts) = _merge!.Reduction(pass);
-        _sums = new double[(long)sums * Tiles];
-        _counts = new long[counts];
+        (_sums, _counts, _added) = (new double[sums], new long[counts], 0);
     }
 
     /// <summary>One tile of a reduce pass.</summary>
@@ -57,18 +58,46 @@ sealed class TensorWork
         for (long start = tile * _tileElements; start < end; start += _stripElements)
         {
             var strip = Read(worker, start, (int)Math.Min(_stripElements, end - start), tile);
+            if (pass == 0) CheckInputs(strip);
             _merge.Reduce(pass, strip, sums, counts);
         }
-        sums.CopyTo(_sums.AsSpan(tile * sumCount));
-        if (countCount == 0) return;
-        lock (_counts)
-            for (int i = 0; i < counts.Length; i++) _counts[i] += counts[i];
+        lock (_early)
+        {
+            AddInOrder(tile, sums);
+            Counters.Move(counts, _counts);
+        }
+    }
+
+    // Sums are added tile by tile in the tensor's order; those of a tile that is done before its turn wait.
+    void AddInOrder(int tile, ReadOnlySpan<double> sums)
+    {
+        if (sums.IsEmpty) return;
+        if (tile != _added)
+        {
+            _early.Add(tile, sums.ToArray());
+            return;
+        }
+        Add(sums);
+        while (_early.Remove(_added, out double[]? next)) Add(next);
+
+        void Add(ReadOnlySpan<double> one)
+        {
+            for (int i = 0; i < one.Length; i++) _sums[i] += one[i];
+            _added++;
+        }
+    }
+
+    // A method that drops elements, or compares them, would lose a NaN in silence.
+    void CheckInputs(in Strip strip)
+    {
+        for (int i = 0; i < _tensor.Sources.Length; i++)
+            if (!float.IsFinite(Elementwise.MaxMagnitude(strip[i]))) throw DamagedInput(strip)!;
     }
 
     /// <summary>Gives the merge what the pass has found.</summary>
     public void EndPass(int pass)
     {
-        _merge!.EndPass(pass, new Reduced(Tiles, _sums, _counts));
+        _merge!.EndPass(pass, new Reduced(_sums, _counts));
         (_sums, _counts) = ([], []);
     }
 
@@ -85,12 +114,14 @@ sealed class TensorWork
         var encoding = PlainEncoding.Of(_tensor.DType);
         var bytes = worker.Bytes((int)encoding.Bytes(end - first));
         Begin(worker);
+        bool checkInputs = _merge!.Passes == 0;
         for (long start = first; start < end; start += _stripElements)
         {
             int length = (int)Math.Min(_stripElements, end - start);
             var strip = Read(worker, start, length, tile);
+            if (checkInputs) CheckInputs(strip);
             var output = worker.Output(length);
-            _merge!.Apply(strip, output);
+            _merge.Apply(strip, output);
             // NaN and infinities compare false.
             if (!(Elementwise.MaxMagnitude(output) <= _tensor.DType.LargestNumber())) throw NotFinite(worker, start, length, output);
             encoding.Encode(output, bytes.Slice((int)encoding.Bytes(start - first), (int)encoding.Bytes(length)));
@@ -120,15 +151,19 @@ sealed class TensorWork
     {
         int at = output.IndexOfAnyExceptInRange(-_tensor.DType.LargestNumber(), _tensor.DType.LargestNumber());
         float value = output[at];
-        var inputs = Read(worker, start, length, 0);
+        return DamagedInput(Read(worker, start, length, 0)) ?? new RecallException(float.IsFinite(value)
+            ? $"{_tensor.Name}: the merged value {value:R} at element {start + at} is too large for {_tensor.DType.TorchName()}; set out_dtype: float32, or smaller weights"
+            : $"{_tensor.Name}: the method {_tensor.Method.Name} gives {value} at element {start + at}; its inputs are finite, so the parameters (weights that cancel, say) make it");
+    }
+
+    RecallException? DamagedInput(in Strip inputs)
+    {
         for (int i = 0; i < _tensor.Sources.Length; i++)
         {
             int bad = inputs[i].IndexOfAnyExceptInRange(float.MinValue, float.MaxValue);
             if (bad >= 0)
-                return new RecallException($"{_tensor.Inputs.ModelNames[i]}: tensor {_tensor.Sources[i].Name} holds {inputs[i][bad]} at element {start + bad}: the model is damaged (training that diverged, or a broken copy)");
+                return new RecallException($"{_tensor.Inputs.ModelNames[i]}: tensor {_tensor.Sources[i].Name} holds {inputs[i][bad]} at element {inputs.Start + bad}: the model is damaged (training that diverged, or a broken copy)");
         }
-        return new RecallException(float.IsFinite(value)
-            ? $"{_tensor.Name}: the merged value {value:R} at element {start + at} is too large for {_tensor.DType.TorchName()}; set out_dtype: float32, or smaller weights"
-            : $"{_tensor.Name}: the method {_tensor.Method.Name} gives {value} at element {start + at}; its inputs are finite, so the parameters (weights that cancel, say) make it");
+        return null;
     }
 }

@@ -74,8 +74,12 @@ sealed class Worker(LayerBuffer? resident)
     /// <summary>Sums of a tile, at 0.</summary>
     public Span<double> Sums(int length) => Cleared(Grown(ref _sums, length));
 
-    /// <summary>Counters of a tile, at 0.</summary>
-    public Span<long> Counts(int length) => Cleared(Grown(ref _counts, length));
+    /// <summary>Counters of a tile, at 0: who has added them up leaves them so (<see cref="Numerics.Counters.Move"/>).</summary>
+    public Span<long> Counts(int length)
+    {
+        if (_counts.Length < length) _counts = new long[length];
+        return _counts.AsSpan(0, length);
+    }
 
     static Span<T> Grown<T>(ref T[] array, int length)
     {

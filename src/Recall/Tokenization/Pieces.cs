@@ -34,13 +34,22 @@ abstract class PreTokenizer
 /// <summary>Split, and everything that is a split by a known pattern: Digits, Punctuation, Whitespace, BertPreTokenizer.</summary>
 sealed class PatternSplit(TextPattern pattern, SplitBehavior behavior, bool invert) : PreTokenizer
 {
+    [ThreadStatic]
+    static List<(int Start, int End)>? _matches;
+
     public override void Split(Piece piece, List<Piece> into) => Split(piece, pattern, behavior, invert, into);
 
     /// <summary>Cuts at the matches of a pattern; empty pieces are left out.</summary>
     public static void Split(Piece piece, TextPattern pattern, SplitBehavior behavior, bool invert, List<Piece> into)
     {
-        var matches = new List<(int Start, int End)>();
+        var matches = _matches ??= [];
+        matches.Clear();
         pattern.Find(piece.Span, matches);
+        if (behavior == SplitBehavior.Isolated)
+        {
+            SplitIsolated(piece, matches, into);
+            return;
+        }
         var parts = new List<(int Start, int End, bool Match)>(matches.Count * 2 + 1);
         int at = 0;
         foreach (var (start, end) in matches)
@@ -54,6 +63,19 @@ sealed class PatternSplit(TextPattern pattern, SplitBehavior behavior, bool inve
         if (behavior is SplitBehavior.MergedWithNext) MergeBackwards(parts);
         foreach (var (start, end, match) in parts)
             if (end > start && !(match && behavior == SplitBehavior.Removed)) into.Add(piece.Slice(start, end));
+    }
+
+    /// <summary>The usual case without a list of parts: matches and what lies between are pieces alike.</summary>
+    static void SplitIsolated(Piece piece, List<(int Start, int End)> matches, List<Piece> into)
+    {
+        int at = 0;
+        foreach (var (start, end) in matches)
+        {
+            if (start > at) into.Add(piece.Slice(at, start));
+            if (end > start) into.Add(piece.Slice(start, end));
+            at = end;
+        }
+        if (at < piece.Length) into.Add(piece.Slice(at, piece.Length));
     }
 
     static void MergeForwards(List<(int Start, int End, bool Match)> parts, SplitBehavior behavior)

@@ -3,7 +3,9 @@ using System.Text.Json.Nodes;
 using Recall.Checkpoints;
 using Recall.Checkpoints.Lora;
 using Recall.Numerics;
+using Recall.Planning;
 using Recall.Representations;
+using Recall.Tokenization;
 using static TorchSharp.torch;
 
 namespace Recall.Training;
@@ -28,6 +30,17 @@ public sealed record TrainResult(string Output, long TrainedWeights, ImmutableAr
 /// </summary>
 public static class TrainRun
 {
+    /// <summary>The same with the config's model and its tokenizer, opened here.</summary>
+    /// <exception cref="RecallException">As below; also a model that is not there, or has no tokenizer.</exception>
+    public static TrainResult Run(
+        TrainConfig config, IReadOnlyList<PromptAnswer> rows, IProgress<TrainProgress>? progress = null, Action<string>? note = null,
+        TimeProvider? time = null, CancellationToken cancellation = default)
+    {
+        var checkpoint = OpenedModel.Open(config.Model).Checkpoint;
+        var tokenizer = Tokenizer.Load(checkpoint);
+        return Run(config, checkpoint, rows, text => tokenizer.Encode(text), progress, note, time, cancellation);
+    }
+
     /// <summary>Tunes a model on rows and writes the result. Cancelled or failed, it leaves nothing behind.</summary>
     /// <param name="config">What is asked.</param>
     /// <param name="checkpoint">The model of the config, opened.</param>
@@ -127,7 +140,7 @@ public static class TrainRun
     static int? EndToken(Checkpoint checkpoint)
     {
         var value = checkpoint.Config["eos_token_id"] is JsonArray list ? list.FirstOrDefault() : checkpoint.Config["eos_token_id"];
-        return value is JsonValue number && number.TryGetValue(out int id) ? id : null;
+        return int.TryParse(value?.ToJsonString(), out int id) ? id : null;
     }
 
     static void CheckVocabulary(IReadOnlyList<TrainingExample> examples, BlockOptions options, Checkpoint checkpoint)

@@ -36,6 +36,11 @@ public class GoldenMergekitTests
         {
             return;     // mergekit's result is a defect, and a clear refusal is as good
         }
+        if ((string)@case.Case["compare"]! == "statistics")
+        {
+            RandomMethodStatistics.Check(@case, Root, folder["out"]);
+            return;
+        }
         @case.Compare(folder["out"]);
         @case.CheckConfig(folder["out"]);
         if (File.Exists(Path.Combine(@case.Folder, "proposed.safetensors"))) return;
@@ -44,6 +49,30 @@ public class GoldenMergekitTests
         foreach (string shard in shards!)
             Assert.Equal(Names(Path.Combine(@case.Folder, "expected", shard)), Names(folder["out", shard]));
     }
+
+    [Theory, MemberData(nameof(RandomCases))]
+    public void SameSeedGivesTheSameBytesAndAnotherSeedAnotherMask(string name)
+    {
+        var @case = new MergekitCase(Root, name);
+        using var folder = new TemporaryFolder();
+        var options = @case.Options(folder["one"]);
+        MergeRun.Run(@case.Config, options);
+        MergeRun.Run(@case.Config, options with { Output = folder["same"], Threads = 1 });
+        MergeRun.Run(@case.Config, options with { Output = folder["other"], Seed = options.Seed + 1 });
+        byte[] one = File.ReadAllBytes(folder["one", "model.safetensors"]);
+        Assert.Equal(one, File.ReadAllBytes(folder["same", "model.safetensors"]));
+        Assert.NotEqual(one, File.ReadAllBytes(folder["other", "model.safetensors"]));
+        // mergekit's own draw passes the same checks.
+        RandomMethodStatistics.Check(@case, Root, Path.Combine(@case.Folder, "expected"));
+        RandomMethodStatistics.Check(@case, Root, folder["other"]);
+    }
+
+    public static TheoryData<string> RandomCases() =>
+    [
+        .. Cases(errors: false).Select(row => row.Data)
+            .Where(name => name != "none" && (string)new MergekitCase(Path.Combine(Fixtures.SharedRoot, "golden", "mergekit"), name).Case["compare"]! == "statistics")
+            .DefaultIfEmpty("none"),
+    ];
 
     [Theory, MemberData(nameof(Cases), true)]
     public void WhatMergekitRefusesIsRefusedBeforeAnythingIsWritten(string name)

@@ -52,7 +52,7 @@ public class KernelWidthTests
     {
         // In a child of the test above the switches must have worked, or it would prove nothing.
         if (Environment.GetEnvironmentVariable(AskedWidth) is { } asked) Assert.Equal(asked, Width.ToString());
-        var text = new StringBuilder("# SHA-256 of what the conversions write, on any vector width\n");
+        var text = new StringBuilder("# SHA-256 of what the kernels write, on any vector width\n");
         var values = Samples.Floats(Elements);
         foreach (var type in Enum.GetValues<DType>())
         {
@@ -62,6 +62,14 @@ public class KernelWidthTests
             PlainEncoding.Of(type).Decode(bytes, back);
             text.Append($"encode {type} {Hash(bytes)}\ndecode {type} {Hash(MemoryMarshal.AsBytes(back.AsSpan()))}\n");
         }
+        var other = Samples.Floats(2 * Elements).AsSpan(Elements);
+        var sum = values.ToArray();
+        Elementwise.Scale(values, 0.3f, sum);
+        Elementwise.AddScaled(other, -1.7f, sum);
+        Elementwise.AddScaledDifference(values, other, 0.1f, sum);
+        text.Append($"elementwise {Hash(MemoryMarshal.AsBytes(Samples.Bits(sum).AsSpan()))}\n");
+        float[] finite = [.. values.Select(value => float.IsFinite(value) ? value : 1f)];
+        text.Append($"dot {Sums.Dot(finite, finite):R}\nmagnitudes {Sums.Magnitudes(finite):R}\n");
         Golden.Match("kernels.txt", text.ToString());
     }
 

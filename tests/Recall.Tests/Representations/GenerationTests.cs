@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Recall.Tests.Representations;
 
 /// <summary>Greedy generation against transformers: fixtures/training/generation.json.</summary>
-public class GenerationTests
+public class GenerationTests : TorchTests
 {
     static readonly JsonNode Golden = JsonNode.Parse(File.ReadAllText(Fixtures.Path("training", "generation.json")))!;
 

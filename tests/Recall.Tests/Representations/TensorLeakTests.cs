@@ -12,7 +12,7 @@ public class AloneInTime;
 
 /// <summary>Work that is done again and again leaves no tensor behind.</summary>
 [Collection(nameof(TensorLeakTests))]
-public class TensorLeakTests
+public class TensorLeakTests : TorchTests
 {
     static Checkpoint Open(string name) => Checkpoint.Open(Fixtures.Path("architectures", name));
 

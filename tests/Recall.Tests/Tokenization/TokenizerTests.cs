@@ -36,16 +36,16 @@ public class TokenizerTests
         { """{"model":{"type":"Unigram","vocab":[]}}""", "empty" },
         { """{"model":{"type":"Unigram","vocab":[["a",0.0]],"unk_id":3}}""", "'unk_id'" },
         { """{"model":{"type":"WordPiece","vocab":{"a":0}}}""", "'[UNK]'" },
-        { $$$"""{"model":{{{Model}}},"normalizer":{"type":"Rot13"}}""", "'Rot13'" },
-        { $$$"""{"model":{{{Model}}},"normalizer":{}}""", "normalizer: 'type' is missing" },
-        { $$$"""{"model":{{{Model}}},"pre_tokenizer":{"type":"Split","behavior":"Isolated","pattern":{"Regex":"("}}}""", "pattern.Regex" },
-        { $$$"""{"model":{{{Model}}},"pre_tokenizer":{"type":"Split","behavior":"Isolated","pattern":{"Regex":"\\p{Klingon}"}}}""", "'Klingon'" },
-        { $$$"""{"model":{{{Model}}},"pre_tokenizer":{"type":"Split","behavior":"Shredded","pattern":{"Regex":"a"}}}""", "'Shredded'" },
-        { $$$"""{"model":{{{Model}}},"decoder":{"type":"Enigma"}}""", "'Enigma'" },
-        { $$$"""{"model":{{{Model}}},"post_processor":{"type":"TemplateProcessing","single":[],"special_tokens":{}}}""", "sequence A" },
-        { $$$"""{"model":{{{Model}}},"added_tokens":[{"id":1,"content":"<x>"}]}""", "token 'b'" },
-        { $$$"""{"model":{{{Model}}},"added_tokens":[{"id":7,"content":"<x>"},{"id":7,"content":"<y>"}]}""", "id 7" },
-        { $$$"""{"model":{{{Model}}},"added_tokens":[{"id":7,"content":"<x>"},{"id":8,"content":"<x>"}]}""", "'<x>'" },
+        { """{"model":@model,"normalizer":{"type":"Rot13"}}""", "'Rot13'" },
+        { """{"model":@model,"normalizer":{}}""", "normalizer: 'type' is missing" },
+        { """{"model":@model,"pre_tokenizer":{"type":"Split","behavior":"Isolated","pattern":{"Regex":"("}}}""", "pattern.Regex" },
+        { """{"model":@model,"pre_tokenizer":{"type":"Split","behavior":"Isolated","pattern":{"Regex":"\\p{Klingon}"}}}""", "'Klingon'" },
+        { """{"model":@model,"pre_tokenizer":{"type":"Split","behavior":"Shredded","pattern":{"Regex":"a"}}}""", "'Shredded'" },
+        { """{"model":@model,"decoder":{"type":"Enigma"}}""", "'Enigma'" },
+        { """{"model":@model,"post_processor":{"type":"TemplateProcessing","single":[],"special_tokens":{}}}""", "sequence A" },
+        { """{"model":@model,"added_tokens":[{"id":1,"content":"<x>"}]}""", "token 'b'" },
+        { """{"model":@model,"added_tokens":[{"id":7,"content":"<x>"},{"id":7,"content":"<y>"}]}""", "id 7" },
+        { """{"model":@model,"added_tokens":[{"id":7,"content":"<x>"},{"id":8,"content":"<x>"}]}""", "'<x>'" },
     };
 
     [Theory, MemberData(nameof(Broken))]
@@ -58,14 +58,14 @@ public class TokenizerTests
 
     [Fact]
     public void NestingWithoutEndIsRefused() =>
-        Assert.Throws<RecallException>(() => Parse($$$"""{"model":{{{Model}}},"normalizer":{{{string.Concat(Enumerable.Repeat("""{"type":"Sequence","normalizers":[""", 5000))}}}"""));
+        Assert.Throws<RecallException>(() => Parse("""{"model":@model,"normalizer":""" + string.Concat(Enumerable.Repeat("""{"type":"Sequence","normalizers":[""", 5000))));
 
     [Fact]
     public void RegexThatExplodesIsAnErrorThatNamesIt()
     {
-        var tokenizer = Parse($$$"""{"model":{{{Model}}},"pre_tokenizer":{"type":"Split","behavior":"Isolated","pattern":{"Regex":"(a+)+[bc](?!x)(?<=z)"}}}""");
+        var tokenizer = Parse("""{"model":@model,"pre_tokenizer":{"type":"Split","behavior":"Isolated","pattern":{"Regex":"(a|aa)+(?=\\d)"}}}""");
         var error = Assert.Throws<RecallException>(() => tokenizer.Encode(new string('a', 60) + "!"));
-        Assert.Contains("(a+)+", error.Message);
+        Assert.Contains("(a|aa)+", error.Message);
     }
 
     [Fact]
@@ -129,5 +129,5 @@ public class TokenizerTests
 
     static Tokenizer Golden(string name) => Tokenizer.Parse(File.ReadAllBytes(Fixtures.Path("tokenizers", name, "tokenizer.json")), name);
 
-    static Tokenizer Parse(string json) => Tokenizer.Parse(Encoding.UTF8.GetBytes(json), "x/tokenizer.json");
+    static Tokenizer Parse(string json) => Tokenizer.Parse(Encoding.UTF8.GetBytes(json.Replace("@model", Model, StringComparison.Ordinal)), "x/tokenizer.json");
 }

@@ -1,3 +1,4 @@
+using Recall.Configuration;
 using Recall.Numerics;
 using Recall.Training;
 
@@ -35,7 +36,7 @@ public class TrainConfigTests
         var plain = config with { Data = [], Lora = config.Lora with { TargetModules = [] } };
         Assert.Equal(new TrainConfig
         {
-            File = "train.yaml", Model = Configuration.ModelReference.Parse("base"), Output = "out", Prompt = "{{question}}", Answer = "{{answer}}",
+            File = "train.yaml", Model = ModelReference.Parse("base"), Output = "out", Prompt = "{{question}}", Answer = "{{answer}}",
             Data = plain.Data, Lora = new LoraOptions { Rank = 4, Alpha = 8, RsLora = true, TargetModules = plain.Lora!.TargetModules },
             Steps = 30, BatchSize = 4, Accumulate = 2, LearningRate = 1e-3, Warmup = 5, Schedule = Schedule.Linear, WeightDecay = 0.01, DecayNorms = true,
             Clip = 0.5, Seed = 3, MaxTokens = 64, DType = DType.BF16,

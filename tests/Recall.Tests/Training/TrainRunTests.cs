@@ -1,5 +1,6 @@
 using Recall.Checkpoints;
 using Recall.Checkpoints.Lora;
+using Recall.Configuration;
 using Recall.Numerics;
 using Recall.Representations;
 using Recall.Tests.Representations;
@@ -9,7 +10,7 @@ using static TorchSharp.torch;
 namespace Recall.Tests.Training;
 
 /// <summary>From rows to a folder, with a tokenizer of one token a letter.</summary>
-public class TrainRunTests
+public class TrainRunTests : TorchTests
 {
     static readonly PromptAnswer[] Rows =
     [
@@ -56,7 +57,7 @@ public class TrainRunTests
         using var folder = new TemporaryFolder();
         folder.Copy(Base);
         File.Copy(Fixtures.Path("training", "README.md"), folder["tokenizer.json"]);     // any bytes do
-        var config = Config(folder["out"], "full: true\nlearning_rate: 0.01\nepochs: 10\ndtype: bfloat16") with { Model = Configuration.ModelReference.Parse(folder.Path) };
+        var config = Config(folder["out"], "full: true\nlearning_rate: 0.01\nepochs: 10\ndtype: bfloat16") with { Model = ModelReference.Parse(folder.Path) };
         var result = Run(config);
         var (before, after) = (Checkpoint.Open(folder.Path), Checkpoint.Open(folder["out"]));
         Assert.Equal(before.Tensors.Sum(tensor => tensor.Shape.Elements), result.TrainedWeights);
@@ -150,6 +151,15 @@ public class TrainRunTests
         Directory.CreateDirectory(folder["out"]);
         File.Copy(Fixtures.Path("training", "README.md"), folder["out", "README.md"]);
         Assert.Contains("is not empty (it holds 'README.md')", Assert.Throws<RecallException>(() => Run(config)).Message);
+    }
+
+    [Fact]
+    public void AModelWithoutTokenizerIsNamed()
+    {
+        using var folder = new TemporaryFolder();
+        var error = Assert.Throws<RecallException>(() => TrainRun.Run(Config(folder["out"], ""), Rows, cancellation: TestContext.Current.CancellationToken));
+        Assert.Contains("has no tokenizer.json", error.Message);
+        Assert.False(Directory.Exists(folder["out"]));
     }
 
     static double Loss(Checkpoint checkpoint)

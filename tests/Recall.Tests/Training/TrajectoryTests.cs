@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 namespace Recall.Tests.Training;
 
 /// <summary>Training, step by step, against PyTorch, transformers and PEFT: fixtures/training.</summary>
-public class TrajectoryTests
+public class TrajectoryTests : TorchTests
 {
     static readonly JsonNode Trajectories = JsonNode.Parse(File.ReadAllText(Fixtures.Path("training", "trajectories.json")))!;
 
@@ -40,8 +40,8 @@ public class TrajectoryTests
         Assert.Equal(final.Keys.Order(), lora.Factors.Keys.Order());
         foreach (var (module, (a, b)) in lora.Factors)
         {
-            Golden.AssertNear(final[module].A, a.detach(), module + " A", 1e-5);
-            Golden.AssertNear(final[module].B, b.detach(), module + " B", 1e-5);
+            GoldenTensors.AssertNear(final[module].A, a.detach(), module + " A", 1e-5);
+            GoldenTensors.AssertNear(final[module].B, b.detach(), module + " B", 1e-5);
         }
         int batch = 0;
         foreach (var after in @case["loss_after_on_first_5_batches"]!.AsArray()) Assert.Equal((double)after!, trainer.Loss(Batches[batch++]), 1e-4);
@@ -60,9 +60,9 @@ public class TrajectoryTests
         using var trainer = new Trainer(model, Config(@case, null), @case["steps"]!.AsArray().Count);
         Follow(trainer, @case);
         if (final is null) return;
-        var golden = new Golden(Fixtures.Path("training", final));
+        var golden = new GoldenTensors(Fixtures.Path("training", final));
         Assert.Equal(golden.Names.Order(), model.Weights.Keys.Order());
-        foreach (var (weight, values) in model.Weights) Golden.AssertNear(golden[weight], values.detach(), weight, 1e-5);
+        foreach (var (weight, values) in model.Weights) GoldenTensors.AssertNear(golden[weight], values.detach(), weight, 1e-5);
     }
 
     static readonly ImmutableArray<IReadOnlyList<TrainingExample>> Batches = [.. ReadBatches()];
@@ -102,7 +102,7 @@ public class TrajectoryTests
     static IEnumerable<IReadOnlyList<TrainingExample>> ReadBatches()
     {
         using var scope = NewDisposeScope();
-        var golden = new Golden(Fixtures.Path("training", "batches.safetensors"));
+        var golden = new GoldenTensors(Fixtures.Path("training", "batches.safetensors"));
         var (ids, mask, labels) = (golden["input_ids"], golden["attention_mask"], golden["labels"]);
         for (long batch = 0; batch < ids.shape[0]; batch++)
         {
@@ -120,7 +120,7 @@ public class TrajectoryTests
     static Dictionary<string, (Tensor A, Tensor B)> Factors(string name, string when)
     {
         const string prefix = "base_model.model.", ending = ".lora_A.weight";
-        var golden = new Golden(Fixtures.Path("training", name, when, "adapter_model.safetensors"));
+        var golden = new GoldenTensors(Fixtures.Path("training", name, when, "adapter_model.safetensors"));
         return golden.Names.Where(tensor => tensor.EndsWith(ending, StringComparison.Ordinal))
             .ToDictionary(tensor => tensor[prefix.Length..^ending.Length], tensor => (golden[tensor], golden[tensor.Replace("lora_A", "lora_B")]));
     }

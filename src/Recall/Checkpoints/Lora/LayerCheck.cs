@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Recall.Checkpoints.Lora;
 
 /// <summary>
-/// An adapter of which layers are missing, and one that belongs to a shorter base, fit the base all the same: what they lack is found here. PEFT merges
-/// nothing there and says nothing.
+/// An adapter of which layers are missing, and one that belongs to a shorter base, fit the base all the same: what they lack is found here.
+/// PEFT merges nothing there and says nothing.
 /// </summary>
 static class LayerCheck
 {
@@ -12,18 +12,19 @@ static class LayerCheck
     /// <exception cref="RecallException">Names the first module without.</exception>
     public static void Run(LoraAdapter adapter, Checkpoint model, ModuleNames names)
     {
-        int layers = 1 + model.Tensors.Max(tensor => Split(tensor.Name) is var (_, layer, _) ? layer : -1);
+        var layers = model.Tensors.Select(tensor => Split(tensor.Name)?.Layer).OfType<int>().Distinct().Order().ToList();
         var trained = adapter.Modules.Select(module => module.Name).ToHashSet(StringComparer.Ordinal);
         var kinds = adapter.Modules.Where(module => !Experts.IsExpert(module)).Select(module => Split(module.Name))
             .Where(parts => parts is not null).Select(parts => (parts!.Value.Before, parts.Value.After)).Distinct();
         foreach (var (before, after) in kinds)
         {
-            for (int layer = 0; layer < layers; layer++)
+            foreach (int layer in layers)
             {
                 string module = $"{before}{layer}{after}";
                 if (trained.Contains(module) || names.Find($"{module}.weight") is null || !IsTarget(module)) continue;
-                throw new RecallException($"{adapter.Path}: module {Quoted.Of(module)} is targeted, but the adapter holds nothing for it: the file is incomplete, or the adapter "
-                    + $"belongs to a base with fewer layers than {model.Path}; if those layers were left out on purpose, name the others in layers_to_transform");
+                throw new RecallException($"{adapter.Path}: module {Quoted.Of(module)} is targeted, but the adapter holds nothing for it: "
+                    + $"the file is incomplete, or the adapter belongs to a base with fewer layers than {model.Path}; "
+                    + "if those layers were left out on purpose, name the others in layers_to_transform");
             }
         }
 
@@ -38,7 +39,8 @@ static class LayerCheck
         {
             int end = name.IndexOf('.', begin);
             if (end < 0) end = name.Length;
-            if (int.TryParse(name.AsSpan(begin, end - begin), NumberStyles.None, null, out int layer)) return (name[..begin], layer, name[end..]);
+            if (int.TryParse(name.AsSpan(begin, end - begin), NumberStyles.None, null, out int layer))
+                return (name[..begin], layer, name[end..]);
             begin = end + 1;
         }
         return null;

@@ -14,7 +14,8 @@ namespace Recall.Checkpoints.Lora;
 /// <param name="A">[rank, inputs], row-major.</param>
 /// <param name="B">[outputs, rank], row-major.</param>
 /// <param name="Alpha">Alpha.</param>
-public sealed record LoraFactors(string Module, int Outputs, int Inputs, int Rank, ReadOnlyMemory<float> A, ReadOnlyMemory<float> B, double Alpha);
+public sealed record LoraFactors(
+    string Module, int Outputs, int Inputs, int Rank, ReadOnlyMemory<float> A, ReadOnlyMemory<float> B, double Alpha);
 
 /// <summary>How an adapter is written.</summary>
 public sealed record LoraWriteOptions
@@ -41,8 +42,8 @@ public static class LoraAdapterWriter
     static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>
-    /// Writes the folder, which is made if it is not there. The config comes last, so that half an adapter is never taken for a whole one. Modules whose
-    /// rank or alpha is not the most frequent one are named in rank_pattern and alpha_pattern.
+    /// Writes the folder, which is made if it is not there. The config comes last, so that half an adapter is never taken for a whole one.
+    /// Modules whose rank or alpha is not the most frequent one are named in rank_pattern and alpha_pattern.
     /// </summary>
     /// <exception cref="RecallException">The disk refuses, there are no factors, or two are for one module.</exception>
     public static void Write(string folder, IReadOnlyList<LoraFactors> factors, LoraWriteOptions options)
@@ -100,14 +101,16 @@ public static class LoraAdapterWriter
     }
 
     /// <summary>
-    /// The modules that differ from the usual value. A name also fits every longer name that ends with it, and the first that fits counts: longer names
-    /// come first, and a usual module whose name ends with that of an unusual one is named too.
+    /// The modules that differ from the usual value. A name also fits every longer name that ends with it, and the first that fits counts:
+    /// longer names come first, and a usual module whose name ends with that of an unusual one is named too.
     /// </summary>
     static JsonObject Pattern<T>(IReadOnlyList<LoraFactors> factors, Func<LoraFactors, T> value, T usual) where T : notnull
     {
-        var unusual = factors.Where(factor => !value(factor).Equals(usual)).Select(factor => factor.Module).ToHashSet(StringComparer.Ordinal);
-        var named = factors.Where(factor => unusual.Contains(factor.Module) || Ends(factor.Module).Any(unusual.Contains));
-        return new JsonObject(named.OrderByDescending(factor => factor.Module.Length).ThenBy(factor => factor.Module, StringComparer.Ordinal)
+        var unusual = factors.Where(factor => !value(factor).Equals(usual))
+            .Select(factor => factor.Module).ToHashSet(StringComparer.Ordinal);
+        var named = factors.Where(factor => unusual.Contains(factor.Module) || Ends(factor.Module).Any(unusual.Contains))
+            .OrderByDescending(factor => factor.Module.Length).ThenBy(factor => factor.Module, StringComparer.Ordinal);
+        return new JsonObject(named
             .Select(factor => KeyValuePair.Create(factor.Module, (JsonNode?)JsonValue.Create(value(factor)))));
     }
 

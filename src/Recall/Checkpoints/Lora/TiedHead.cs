@@ -4,8 +4,8 @@ using System.Text.Json.Nodes;
 namespace Recall.Checkpoints.Lora;
 
 /// <summary>
-/// A head that is tied to the embedding has no tensor of its own. An adapter that changes one of the two alone (or each in its own way) gives the model
-/// a head of its own: that is what it did in training. PEFT's own merge changes both.
+/// A head that is tied to the embedding has no tensor of its own. An adapter that changes one of the two alone (or each in its own way)
+/// gives the model a head of its own: that is what it did in training. PEFT's own merge changes both.
 /// </summary>
 sealed class TiedHead
 {
@@ -13,7 +13,10 @@ sealed class TiedHead
     public const string Name = "lm_head.weight";
 
     static readonly string[] Embeddings =
-        ["model.embed_tokens.weight", "transformer.wte.weight", "wte.weight", "model.language_model.embed_tokens.weight", "language_model.model.embed_tokens.weight", "embed_tokens.weight"];
+    [
+        "model.embed_tokens.weight", "transformer.wte.weight", "wte.weight", "model.language_model.embed_tokens.weight",
+        "language_model.model.embed_tokens.weight", "embed_tokens.weight",
+    ];
 
     readonly bool _together;
 
@@ -21,7 +24,8 @@ sealed class TiedHead
     /// <param name="together">The adapter says that what happens to the embedding happens to the head (ensure_weight_tying).</param>
     public TiedHead(Checkpoint model, bool together)
     {
-        Embedding = (model.Architecture is { } family ? model.Find(family.Embedding) : null) ?? Embeddings.Select(model.Find).FirstOrDefault(tensor => tensor is not null);
+        Embedding = (model.Architecture is { } family ? model.Find(family.Embedding) : null)
+            ?? Embeddings.Select(model.Find).FirstOrDefault(tensor => tensor is not null);
         bool untied = model.Config["tie_word_embeddings"] is JsonValue value && value.GetValueKind() == JsonValueKind.False;
         IsTied = Embedding is not null && !untied && model.Find(Name) is null;
         _together = IsTied && together;
@@ -53,11 +57,13 @@ sealed class TiedHead
         {
             bool rowsOnly = embedding is TokenRowsTensor;       // PEFT shares the new rows with the head
             if (embedding is null || rowsOnly) return;
-            // What the embedding was before its update, and the head with it: a copy (base_layer) where it comes with factors, else the base's own.
+            // What the embedding was before its update, and the head with it: a copy (base_layer) where it comes with factors,
+            // else the base's own.
             var copy = adapter.Copies.FirstOrDefault(entry => ModuleNames.Variants(entry.Key).Contains(Embedding.Name)).Value;
             head = new RenamedTensor(Name, embedding is RenamedTensor || copy is null ? Embedding : copy, Embedding.DType);
             if (head.Shape != embedding.Shape)
-                throw new RecallException($"{adapter.Path}: the embedding has shape {embedding.Shape}, but the head, which is tied to it in the base, keeps {head.Shape}");
+                throw new RecallException($"{adapter.Path}: the embedding has shape {embedding.Shape}, but the head, which is tied to it "
+                    + $"in the base, keeps {head.Shape}");
             changed[Name] = head;
         }
         else if (head is RenamedTensor && embedding is RenamedTensor && SameBytes(head.Stored.Single(), embedding.Stored.Single()))

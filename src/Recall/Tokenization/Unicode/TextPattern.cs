@@ -6,7 +6,7 @@ namespace Recall.Tokenization.Unicode;
 sealed class TextPattern
 {
     // One search of one text. A pattern that needs longer explodes (nested quantifiers): an error tells better than a run that never ends.
-    static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
+    static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
 
     readonly Regex _regex;
     readonly string _source, _where, _confusable;

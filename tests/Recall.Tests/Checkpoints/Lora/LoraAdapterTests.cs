@@ -21,13 +21,16 @@ public class LoraAdapterTests
     }
 
     [Fact]
-    public void WholeModelIsNoAdapter() => Assert.Contains("is a whole model", Refusal(() => LoraAdapter.Open(Fixtures.Path("lora", "bases", "llama"))));
+    public void WholeModelIsNoAdapter() =>
+        Assert.Contains("is a whole model", Refusal(() => LoraAdapter.Open(Fixtures.Path("lora", "bases", "llama"))));
 
     [Fact]
-    public void AdapterOneFolderDownIsNamed() => Assert.Contains("french'?", Refusal(() => LoraAdapter.Open(Fixtures.Path("lora", "subfolder", "adapter"))));
+    public void AdapterOneFolderDownIsNamed() =>
+        Assert.Contains("french'?", Refusal(() => LoraAdapter.Open(Fixtures.Path("lora", "subfolder", "adapter"))));
 
     [Fact]
-    public void FileIsNoFolder() => Assert.Contains("is a file", Refusal(() => LoraAdapter.Open(Path.Combine(Plain.Adapters.Single(), "adapter_config.json"))));
+    public void FileIsNoFolder() =>
+        Assert.Contains("is a file", Refusal(() => LoraAdapter.Open(Path.Combine(Plain.Adapters.Single(), "adapter_config.json"))));
 
     [Theory]
     [InlineData("lora_alpha", "\"8\"", "lora_alpha must be a finite number")]
@@ -49,6 +52,7 @@ public class LoraAdapterTests
     [InlineData("peft_type", "7", "peft_type")]
     [InlineData("init_lora_weights", "3", "init_lora_weights must be true, false or a name")]
     [InlineData("r\": 4, \"r", "4", "a key stands twice")]
+    [InlineData("rank_pattern", "{\"q_proj\": 4, \"q_proj\": 2}", "a key stands twice")]
     public void ConfigThatCannotBeMeantIsRefusedWithItsKey(string key, string value, string reason)
     {
         using var folder = new TemporaryFolder();
@@ -78,7 +82,8 @@ public class LoraAdapterTests
     {
         using var folder = new TemporaryFolder();
         folder.Copy(Plain.Adapters.Single());
-        Rewrite(folder, tensors => tensors.SelectMany(tensor => new[] { tensor with { Name = tensor.Name.Replace(".weight", ".a.weight", StringComparison.Ordinal) }, tensor }));
+        Rewrite(folder, tensors => tensors.SelectMany(tensor =>
+            new[] { tensor, tensor with { Name = tensor.Name.Replace(".weight", ".a.weight", StringComparison.Ordinal) } }));
         Assert.Contains("the same factor of two adapters", Refusal(() => LoraAdapter.Open(folder.Path)));
     }
 
@@ -101,7 +106,7 @@ public class LoraAdapterTests
         {
             using var folder = new TemporaryFolder();
             var values = Enumerable.Range(0, 68 * 32).Select(i => (float)i).ToArray();
-            Save(folder, "{\"peft_type\": \"LORA\", \"r\": 4}", TensorBytes.Of($"{Prefix}model.embed_tokens.weight", new Shape(68, 32), values),
+            Save(folder, TensorBytes.Of($"{Prefix}model.embed_tokens.weight", new Shape(68, 32), values),
                 TensorBytes.Of($"{Prefix}lm_head.weight", new Shape(68, 32), same ? values : [.. values.Select(value => -value)]));
             var result = LoraAdapter.Open(folder.Path).Apply(model);
             Assert.Equal(same, result.Find("lm_head.weight") is null);
@@ -115,7 +120,7 @@ public class LoraAdapterTests
     public void EmbeddingThatGrowsWithoutItsHeadIsRefused()
     {
         using var folder = new TemporaryFolder();
-        Save(folder, "{\"peft_type\": \"LORA\", \"r\": 4}", TensorBytes.Of($"{Prefix}model.embed_tokens.weight", new Shape(68, 32), new float[68 * 32]));
+        Save(folder, TensorBytes.Of($"{Prefix}model.embed_tokens.weight", new Shape(68, 32), new float[68 * 32]));
         var tied = new LoraCase(Fixtures.Path("lora"), "trainable-tokens-tied").Base;
         Assert.Contains("tied", Refusal(() => LoraAdapter.Open(folder.Path).Apply(tied)));
         Assert.Contains("lm_head.weight", Refusal(() => LoraAdapter.Open(folder.Path).Apply(Plain.Base)));
@@ -125,20 +130,23 @@ public class LoraAdapterTests
     public void BaseOfIntegersIsRefused()
     {
         using var folder = new TemporaryFolder();
-        SafetensorsWriter.Write(folder["base.safetensors"], Plain.Base.Tensors.Select(tensor => TensorBytes.Of(tensor.Name, tensor.Shape, LoraCase.Values(tensor), DType.I8)));
-        Assert.Contains("not quantised", Refusal(() => LoraAdapter.Open(Plain.Adapters.Single()).Apply(Checkpoint.Open(folder["base.safetensors"]))));
+        SafetensorsWriter.Write(folder["base.safetensors"],
+            Plain.Base.Tensors.Select(tensor => TensorBytes.Of(tensor.Name, tensor.Shape, LoraCase.Values(tensor), DType.I8)));
+        var adapter = LoraAdapter.Open(Plain.Adapters.Single());
+        Assert.Contains("not quantised", Refusal(() => adapter.Apply(Checkpoint.Open(folder["base.safetensors"]))));
     }
 
     static void Rewrite(TemporaryFolder folder, Func<IEnumerable<TensorBytes>, IEnumerable<TensorBytes>> change)
     {
         using var file = DataFile.Open(folder["adapter_model.safetensors"]);
-        var tensors = SafetensorsFile.Read(file).Tensors.Select(tensor => TensorBytes.Of(tensor.Name, tensor.Shape, LoraCase.Values(tensor))).ToList();
+        var tensors = SafetensorsFile.Read(file).Tensors
+            .Select(tensor => TensorBytes.Of(tensor.Name, tensor.Shape, LoraCase.Values(tensor))).ToList();
         SafetensorsWriter.Write(folder["adapter_model.safetensors"], change(tensors));
     }
 
-    static void Save(TemporaryFolder folder, string config, params TensorBytes[] tensors)
+    static void Save(TemporaryFolder folder, params TensorBytes[] tensors)
     {
-        File.WriteAllText(folder["adapter_config.json"], config);
+        File.WriteAllText(folder["adapter_config.json"], "{\"peft_type\": \"LORA\", \"r\": 4}");
         SafetensorsWriter.Write(folder["adapter_model.safetensors"], tensors);
     }
 

@@ -35,6 +35,7 @@ public class ModulePatternTests
     public void ExpressionThatNeverEndsIsAnError()
     {
         var slow = ModulePattern.AtEnd(@"(?=(([a-z_]+)+[.0-9]*)+!)x", "file: alpha_pattern");
-        Assert.Contains("takes longer", Assert.Throws<RecallException>(() => slow.Fits(string.Concat(Enumerable.Repeat("abcdefghij", 10)))).Message);
+        string module = string.Concat(Enumerable.Repeat("abcdefghij", 10));
+        Assert.Contains("takes longer", Assert.Throws<RecallException>(() => slow.Fits(module)).Message);
     }
 }
