@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Recall;
@@ -8,17 +9,20 @@ static class Quoted
     const int Longest = 120;
 
     /// <summary>The text in single quotes, control characters escaped, cut after 120 characters.</summary>
-    public static string Of(string text)
+    public static string Of(string text) => $"'{Plain(text)}'";
+
+    /// <summary>The same without the quotes: for key paths, and for messages of other libraries.</summary>
+    public static string Plain(string text)
     {
-        var quoted = new StringBuilder("'");
+        var plain = new StringBuilder();
         foreach (var rune in (text.Length > Longest ? text[..Longest] : text).EnumerateRunes())
         {
-            if (Rune.IsControl(rune) || Rune.GetUnicodeCategory(rune) is System.Globalization.UnicodeCategory.Format)
-                quoted.Append($"\\u{rune.Value:x4}");
+            if (Rune.IsControl(rune) || Rune.GetUnicodeCategory(rune) is UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator)
+                plain.Append($"\\u{rune.Value:x4}");
             else
-                quoted.Append(rune);
+                plain.Append(rune);
         }
-        return quoted.Append(text.Length > Longest ? "…'" : "'").ToString();
+        return plain.Append(text.Length > Longest ? "…" : "").ToString();
     }
 
     /// <summary>The known word nearest to a mistyped one, if one is near enough to be meant: at most a third of its letters differ.</summary>

@@ -17,11 +17,13 @@ static class Fixtures
     /// </summary>
     public static string Shared(params string[] parts)
     {
-        string root = Environment.GetEnvironmentVariable("RECALL_SHARED") ?? System.IO.Path.Combine(Repository, "..", "shared");
-        string path = System.IO.Path.GetFullPath(System.IO.Path.Combine([root, .. parts]));
+        string path = System.IO.Path.GetFullPath(System.IO.Path.Combine([SharedRoot, .. parts]));
         Assert.SkipUnless(System.IO.Path.Exists(path), $"reference material not here: {System.IO.Path.Combine(parts)}");
         return path;
     }
+
+    /// <summary>Where the reference material would lie.</summary>
+    public static string SharedRoot => Environment.GetEnvironmentVariable("RECALL_SHARED") ?? System.IO.Path.GetFullPath(System.IO.Path.Combine(Repository, "..", "shared"));
 
     static string FindRepository()
     {

@@ -1,13 +1,15 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Recall.Checkpoints.Architectures;
+using Recall.Checkpoints.Gguf;
+using Recall.Checkpoints.Pickle;
 using Recall.Checkpoints.Safetensors;
 
 namespace Recall.Checkpoints;
 
 /// <summary>
-/// A model on disk, opened: its config and the headers of its weights, checked; no weight is read. A folder as transformers writes it, or a bare
-/// <c>.safetensors</c> file.
+/// A model on disk, opened: its config and the headers of its weights, checked; no weight is read. A folder as transformers writes it, a bare
+/// <c>.safetensors</c> or PyTorch (<c>.bin</c>, <c>.pt</c>, <c>.pth</c>) file, or a <c>.gguf</c> file (also as the only one of a folder), whose config and tokenizer are made from its header.
 /// </summary>
 /// <param name="Path">The folder or file, as the user named it.</param>
 /// <param name="Config">The content of config.json; empty for a bare file of weights.</param>
@@ -38,7 +40,8 @@ public sealed record Checkpoint(string Path, JsonObject Config, IReadOnlyList<Te
     public static Checkpoint Open(string path)
     {
         if (File.Exists(path)) return OpenFile(path);
-        if (!Directory.Exists(path)) throw NotThere(path);
+        if (!Directory.Exists(path)) throw NotThere(path, "model");
+        if (!HoldsSafetensors(path) && GgufCheckpoint.FindIn(path) is { } gguf) return GgufCheckpoint.Open(path, gguf);
         var config = ReadConfig(System.IO.Path.Combine(path, "config.json"));
         var files = CompanionNames.Select(name => CheckpointFile.OnDisk(name, System.IO.Path.Combine(path, name))).Where(file => file is not null).ToList();
         return new Checkpoint(path, config, OpenWeights(path), files!);
@@ -47,18 +50,26 @@ public sealed record Checkpoint(string Path, JsonObject Config, IReadOnlyList<Te
     static Checkpoint OpenFile(string path) => System.IO.Path.GetExtension(path).ToLowerInvariant() switch
     {
         ".safetensors" => new Checkpoint(path, [], SafetensorsFile.Read(DataFile.Open(path)).Tensors, []),
-        var other => throw new RecallException($"{path}: Recall reads folders of transformers, .safetensors and .gguf files, not {Quoted.Of(other)}"),
+        ".bin" or ".pt" or ".pth" => new Checkpoint(path, [], PickleFile.Read(DataFile.Open(path)), []),
+        ".gguf" => GgufCheckpoint.Open(path, path),
+        var other => throw new RecallException($"{path}: Recall reads folders of transformers, .safetensors, .bin, .pt, .pth and .gguf files, not {Quoted.Of(other)}"),
     };
+
+    static bool HoldsSafetensors(string folder)
+        => File.Exists(System.IO.Path.Combine(folder, "model.safetensors")) || File.Exists(System.IO.Path.Combine(folder, "model.safetensors.index.json"));
 
     static IReadOnlyList<TensorSource> OpenWeights(string folder)
     {
         string index = System.IO.Path.Combine(folder, "model.safetensors.index.json"), single = System.IO.Path.Combine(folder, "model.safetensors");
         if (File.Exists(single)) return SafetensorsFile.Read(DataFile.Open(single)).Tensors;
         if (File.Exists(index)) return SafetensorsIndex.Read(index);
+        string pickleIndex = System.IO.Path.Combine(folder, "pytorch_model.bin.index.json"), pickle = System.IO.Path.Combine(folder, "pytorch_model.bin");
+        if (File.Exists(pickle)) return PickleFile.Read(DataFile.Open(pickle));
+        if (File.Exists(pickleIndex)) return ShardIndex.Read(pickleIndex, PickleFile.Read);
         bool adapter = File.Exists(System.IO.Path.Combine(folder, "adapter_config.json"));
         throw new RecallException(adapter
             ? $"{folder}: is an adapter, not a whole model; name it together with its base: BASE+{folder}"
-            : $"{folder}: holds no weights: model.safetensors or model.safetensors.index.json is expected there");
+            : $"{folder}: holds no weights: model.safetensors, pytorch_model.bin, an index of one of them, or a .gguf file is expected there");
     }
 
     /// <summary>Reads a config.json: a JSON object of at most 16 MiB.</summary>
@@ -80,7 +91,8 @@ public sealed record Checkpoint(string Path, JsonObject Config, IReadOnlyList<Te
         }
     }
 
-    static RecallException NotThere(string path)
+    /// <summary>The error for a path at which there is nothing, with the nearest name that is there.</summary>
+    internal static RecallException NotThere(string path, string kind)
     {
         string full = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path));
         string parent = System.IO.Path.GetDirectoryName(full) ?? "/";
@@ -92,7 +104,7 @@ public sealed record Checkpoint(string Path, JsonObject Config, IReadOnlyList<Te
         }
         string hint = near is not null ? $"; did you mean '{System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path) ?? "", near)}'?"
             : Directory.Exists(parent) ? $"; there is nothing of a like name in {parent}" : $"; there is no folder {parent} either";
-        return new RecallException($"{path}: no such model{hint}");
+        return new RecallException($"{path}: no such {kind}{hint}");
     }
 
     static Dictionary<string, TensorSource> Index(string path, IReadOnlyList<TensorSource> tensors)
@@ -115,9 +127,14 @@ public sealed record CheckpointFile(string Name, string? Source, ReadOnlyMemory<
     /// <summary>The file at a path, or null where there is none.</summary>
     public static CheckpointFile? OnDisk(string name, string path) => File.Exists(path) ? new CheckpointFile(name, path, default) : null;
 
+    /// <summary>Why this file, which the model should have, cannot be made; null as a rule.</summary>
+    public string? Refusal { get; init; }
+
     /// <summary>The bytes of the file.</summary>
+    /// <exception cref="RecallException">It cannot be read, or cannot be made (<see cref="Refusal"/>).</exception>
     public ReadOnlyMemory<byte> Read()
     {
+        if (Refusal is not null) throw new RecallException(Refusal);
         if (Source is null) return Content;
         using var file = DataFile.Open(Source);
         if (file.Length > Largest) throw new RecallException($"{Source}: has {file.Length} bytes, too many for a file beside the weights");

@@ -57,6 +57,9 @@ public sealed class DataFile : IDisposable
         }
     }
 
+    /// <summary>Asks the operating system to fetch a range that will be read soon.</summary>
+    public void Prefetch(long offset, long length) => UnixFile.Prefetch(_handle, offset, length);
+
     /// <inheritdoc/>
     public void Dispose() => _handle.Dispose();
 }

@@ -15,6 +15,7 @@ public sealed class TileReader(LayerBuffer? resident = null)
 
     readonly Dictionary<StoredTensor, Window> _windows = new(ReferenceEqualityComparer.Instance);
     readonly Dictionary<StoredTensor, float[]> _whole = new(ReferenceEqualityComparer.Instance);
+    readonly Dictionary<StoredTensor, float[]> _transposed = new(ReferenceEqualityComparer.Instance);
     readonly Stack<Window> _free = new();
     long _tileElements = TileElements;
 
@@ -38,7 +39,11 @@ public sealed class TileReader(LayerBuffer? resident = null)
     }
 
     /// <summary>Begins another tensor: factors kept by <see cref="Whole"/> are forgotten.</summary>
-    public void BeginTensor() => _whole.Clear();
+    public void BeginTensor()
+    {
+        _whole.Clear();
+        _transposed.Clear();
+    }
 
     /// <summary>All values of a small stored tensor (a LoRA factor), decoded once a tensor.</summary>
     public ReadOnlySpan<float> Whole(StoredTensor tensor)
@@ -49,6 +54,19 @@ public sealed class TileReader(LayerBuffer? resident = null)
         tensor.File.Read(tensor.Offset, bytes);
         tensor.Encoding.Decode(bytes, values);
         _whole.Add(tensor, values);
+        return values;
+    }
+
+    /// <summary>All values of a small stored matrix, transposed, decoded once a tensor.</summary>
+    public ReadOnlySpan<float> WholeTransposed(StoredTensor tensor)
+    {
+        if (_transposed.TryGetValue(tensor, out var values)) return values;
+        var source = Whole(tensor);
+        int rows = (int)tensor.Shape[0], columns = (int)tensor.Shape[1];
+        values = new float[source.Length];
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < columns; j++) values[j * rows + i] = source[i * columns + j];
+        _transposed.Add(tensor, values);
         return values;
     }
 

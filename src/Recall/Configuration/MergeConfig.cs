@@ -37,6 +37,9 @@ public sealed record MergeConfig
     /// <summary>Parameters of the top level.</summary>
     public ParameterSet Parameters { get; init; } = ParameterSet.None;
 
+    /// <summary>Parameters of the one module of a <c>modules</c> form that <see cref="OfOneModule"/> took apart.</summary>
+    public ParameterSet ModuleParameters { get; init; } = ParameterSet.None;
+
     /// <summary>Type of the arithmetic's inputs in mergekit, and of the output unless <see cref="OutDType"/> says otherwise. Recall always computes in float32.</summary>
     public DType? DType { get; init; }
 
@@ -74,6 +77,19 @@ public sealed record MergeConfig
 
     static IEnumerable<ModelReference> Referenced(OutputSlice slice) =>
         slice.Sources.Select(source => source.Model).Concat(slice.BaseModel is null ? [] : [slice.BaseModel]);
+
+    /// <summary>The <c>modules</c> form with a single module, <c>default</c>, as the form that the module holds; other configs as they are.</summary>
+    /// <exception cref="ConfigurationException">A module of another name: models of one module have no such part.</exception>
+    public MergeConfig OfOneModule()
+    {
+        if (Modules.Length == 0) return this;
+        if (Modules is not [{ Name: "default" } module])
+        {
+            var odd = Modules.First(entry => entry.Name != "default");
+            throw odd.Place.Error($"these models have one module, 'default', and none named {Quoted.Of(odd.Name)}");
+        }
+        return this with { Models = module.Models, Slices = module.Slices, Modules = [], ModuleParameters = module.Parameters };
+    }
 
     /// <summary>Reads a merge file.</summary>
     /// <exception cref="ConfigurationException">The message begins with <c>file:line:column key.path</c>.</exception>

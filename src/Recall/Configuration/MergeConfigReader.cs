@@ -16,7 +16,7 @@ static class MergeConfigReader
         var notes = new List<string>();
         var section = new YamlSection(document, file);
         string method = section.TakeText("merge_method")
-            ?? throw section.Place.Error("key 'merge_method' is missing: it names the method, such as recall, linear or ties");
+            ?? throw section.Missing("merge_method", "it names the method, such as recall, linear or ties");
         var config = new MergeConfig
         {
             File = file,
@@ -53,7 +53,7 @@ static class MergeConfigReader
             // A bare name is what many write at first, and its meaning is plain.
             if (item.Node is YamlScalar) return new ModelEntry(ModelReference.Read(item.Node, item.Place), ParameterSet.None, item.Place);
             var entry = section.Section(item);
-            var model = TakeModel(entry, "model") ?? throw entry.Place.Error("key 'model' is missing");
+            var model = TakeModel(entry, "model") ?? throw entry.Missing("model");
             var parameters = ParameterSet.Read(entry.TakeSection("parameters"));
             entry.Finish(notes);
             return new ModelEntry(model, parameters, entry.Place);
@@ -66,7 +66,7 @@ static class MergeConfigReader
         {
             var slice = section.Section(item);
             var sources = slice.TakeList("sources").Select(source => ReadSource(slice.Section(source), notes)).ToImmutableArray();
-            if (sources.Length == 0) throw slice.Place.Error("key 'sources' is missing: the models and layers of which the slice is made");
+            if (sources.Length == 0) throw slice.Missing("sources", "the models and layers of which the slice is made");
             int layers = sources[0].End - sources[0].Start;
             foreach (var source in sources)
                 if (source.End - source.Start != layers)
@@ -81,7 +81,7 @@ static class MergeConfigReader
 
     static SliceSource ReadSource(YamlSection source, List<string> notes)
     {
-        var model = TakeModel(source, "model") ?? throw source.Place.Error("key 'model' is missing");
+        var model = TakeModel(source, "model") ?? throw source.Missing("model");
         var range = source.TakeList("layer_range");
         if (range.Length != 2) throw source.Place.Error("key 'layer_range' must hold the first layer and the one after the last: [0, 8]");
         int start = Layer(range[0]), end = Layer(range[1]);

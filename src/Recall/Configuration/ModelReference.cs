@@ -32,7 +32,7 @@ public sealed record ModelReference(ModelPath Model, ModelPath? Lora = null, str
                 return Parse(scalar.Text, place.Error);
             case YamlMapping mapping:
                 var section = new YamlSection(mapping, place.File, place.Path);
-                var model = ReadPath(section, "model") ?? throw place.Error("key 'model' is missing");
+                var model = ReadPath(section, "model") ?? throw section.Missing("model");
                 var reference = new ModelReference(model, ReadPath(section, "lora"), section.TakeText("override_architecture"));
                 section.Finish();
                 return reference;
@@ -49,7 +49,8 @@ public sealed record ModelReference(ModelPath Model, ModelPath? Lora = null, str
             case YamlScalar scalar: return ModelPath.Parse(scalar.Text, section.At(scalar, key).Error);
             default:
                 var inner = section.TakeSection(key)!;
-                var path = new ModelPath(inner.TakeText("path") ?? throw inner.Place.Error("key 'path' is missing"), inner.TakeText("revision"));
+                string text = inner.TakeText("path") ?? throw inner.Missing("path");
+                var path = ModelPath.Checked(text, inner.TakeText("revision"), inner.Place.Error);
                 inner.Finish();
                 return path;
         }
@@ -66,7 +67,13 @@ public sealed record ModelPath(string Path, string? Revision = null)
     {
         var parts = text.Trim().Split('@');
         if (parts.Length > 2 || parts[0].Length == 0) throw error($"{Quoted.Of(text)} is no model: PATH or PATH@REVISION is expected");
-        return new ModelPath(parts[0], parts.Length == 2 ? parts[1] : null);
+        return Checked(parts[0], parts.Length == 2 ? parts[1] : null, error);
+    }
+
+    internal static ModelPath Checked(string path, string? revision, Func<string, ConfigurationException> error)
+    {
+        if (path.Length == 0 || path.Any(char.IsControl)) throw error($"{Quoted.Of(path)} is no path");
+        return new ModelPath(path, revision);
     }
 
     /// <summary>Same file or folder, however it is written, and the same revision.</summary>

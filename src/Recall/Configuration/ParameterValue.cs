@@ -84,7 +84,7 @@ public abstract record ParameterValue
                 if (list.Items[i] is not YamlMapping mapping) throw at.Error("numbers and conditions {filter, value} do not mix in one list");
                 var section = new YamlSection(mapping, place.File, at.Path);
                 string? filter = section.TakeText("filter");
-                var value = section.Take("value") ?? throw at.Error("key 'value' is missing");
+                var value = section.Take("value") ?? throw section.Missing("value");
                 section.Finish();
                 if (value is YamlSequence { Items: [] }) throw section.At(value, "value").Error("a gradient needs at least one number");
                 cases.Add((filter, ReadNumbers(value, section.At(value, "value"))));

@@ -85,6 +85,8 @@ public sealed record RecallOptions
         double? bandwidth = null;
         if (section.Take("bandwidth") is { } node and not YamlScalar { Text: "median" })
         {
+            if (node is YamlScalar { Plain: true } text && Yaml11.Number(text) is null)
+                throw section.At(node, "bandwidth").Error($"a number or 'median' is expected here, not {Quoted.Of(text.Text)}");
             bandwidth = section.TakeNumber("bandwidth", 0);
             if (bandwidth == 0) throw section.At(node, "bandwidth").Error("must be above 0, or 'median'");
         }

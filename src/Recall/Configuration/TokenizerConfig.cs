@@ -69,7 +69,7 @@ public sealed record TokenConfig(string Token, TokenSource Source, bool Force, P
 {
     internal static TokenConfig Read(string token, YamlSection section)
     {
-        var node = section.Take("source") ?? throw section.Place.Error("key 'source' is missing: a model, {kind: zero}, or {kind: model_token, model, token}");
+        var node = section.Take("source") ?? throw section.Missing("source", "a model, {kind: zero}, or {kind: model_token, model, token}");
         var place = section.At(node, "source");
         bool force = section.TakeBoolean("force") ?? false;
         section.Finish();
@@ -85,7 +85,7 @@ public sealed record TokenConfig(string Token, TokenSource Source, bool Force, P
             section.Finish();
             return new TokenSource.Zero();
         }
-        var from = section.Take("model") ?? throw section.Place.Error("key 'model' is missing");
+        var from = section.Take("model") ?? throw section.Missing("model");
         var model = ModelReference.Read(from, section.At(from, "model"));
         string? text = section.TakeText("token");
         int? id = section.TakeInteger("token_id", 0, int.MaxValue);

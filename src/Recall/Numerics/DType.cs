@@ -59,6 +59,24 @@ public static class DTypes
     /// <summary>True for floating point types: those that are merged; others are carried over.</summary>
     public static bool IsFloat(this DType type) => type >= DType.F8E4M3;
 
+    /// <summary>The float type that holds both, as PyTorch promotes: float16 and bfloat16 give float32, 8-bit floats give way to any other.</summary>
+    public static DType Promote(DType left, DType right)
+    {
+        if (left == right) return left;
+        var (small, large) = left < right ? (left, right) : (right, left);
+        return (small, large) is (DType.F16, DType.BF16) or (DType.F8E4M3, DType.F8E5M2) ? DType.F32 : large;
+    }
+
+    /// <summary>The largest number of a float type.</summary>
+    public static float LargestNumber(this DType type) => type switch
+    {
+        DType.F8E4M3 => 448f,
+        DType.F8E5M2 => 57344f,
+        DType.F16 => 65504f,
+        DType.BF16 => BitConverter.UInt32BitsToSingle(0x7F7F_0000),
+        _ => float.MaxValue,
+    };
+
     /// <summary>The type with that safetensors name, if there is one.</summary>
     public static DType? FromSafetensorsName(string name)
     {

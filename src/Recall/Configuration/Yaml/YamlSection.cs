@@ -8,6 +8,7 @@ namespace Recall.Configuration.Yaml;
 public sealed class YamlSection
 {
     readonly YamlMapping _mapping;
+    readonly Dictionary<string, YamlEntry> _entries;
     readonly string _file, _path;
     readonly HashSet<string> _known = new(StringComparer.Ordinal);
 
@@ -15,6 +16,7 @@ public sealed class YamlSection
     public YamlSection(YamlMapping mapping, string file, string path = "")
     {
         _mapping = mapping;
+        _entries = mapping.Entries.ToDictionary(entry => entry.Key, StringComparer.Ordinal);
         _file = file;
         _path = path;
     }
@@ -26,7 +28,7 @@ public sealed class YamlSection
     public ImmutableArray<YamlEntry> Entries => _mapping.Entries;
 
     /// <summary>Where a node below a key stands.</summary>
-    public Place At(YamlNode node, string key) => new(_file, node.Line, node.Column, _path.Length == 0 ? key : $"{_path}.{key}");
+    public Place At(YamlNode node, string key) => new(_file, node.Line, node.Column, _path.Length == 0 ? Quoted.Plain(key) : $"{_path}.{Quoted.Plain(key)}");
 
     /// <summary>The value of a key; null where it is absent or null.</summary>
     public YamlNode? Take(string key)
@@ -101,6 +103,17 @@ public sealed class YamlSection
         ? new YamlSection(mapping, _file, item.Place.Path)
         : throw item.Place.Error("keys and values are expected here");
 
+    /// <summary>The error for a key that must be there and is not: at the key that was meant by a near one, or at the section.</summary>
+    public ConfigurationException Missing(string key, string? what = null)
+    {
+        foreach (var entry in _mapping.Entries)
+        {
+            if (!_known.Contains(entry.Key) && Quoted.Nearest(entry.Key, [key]) is not null)
+                return new Place(_file, entry.Line, entry.Column, _path).Error($"unknown key {Quoted.Of(entry.Key)}; did you mean '{key}'?");
+        }
+        return Place.Error($"key '{key}' is missing{(what is null ? "" : ": " + what)}");
+    }
+
     /// <summary>
     /// Refuses keys that nobody took. In a mergekit file (<paramref name="notes"/> given) only those that look like a typing error of a known key are
     /// refused: mergekit ignores unknown keys, and files in use hold some, so the others are noted. Keys that only carry an anchor pass in silence.
@@ -119,7 +132,7 @@ public sealed class YamlSection
         }
     }
 
-    YamlEntry? Entry(string key) => _mapping.Entries.FirstOrDefault(entry => entry.Key == key);
+    YamlEntry? Entry(string key) => _entries.GetValueOrDefault(key);
 
     static string Suggestion(string text, IEnumerable<string> words) => Quoted.Nearest(text, words) is { } near ? $"; did you mean '{near}'?" : "";
 }

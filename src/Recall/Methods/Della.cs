@@ -1,0 +1,27 @@
+using System.Collections.Immutable;
+
+namespace Recall.Methods;
+
+/// <summary>
+/// Of each task vector a random <c>density</c> in which large elements are likelier than small ones by ± <c>epsilon</c>, brought back to its
+/// L1 norm, then the sum with elected signs (Deep et al., DELLA-Merging, arXiv 2406.11617). Formula: <see cref="TaskVectorMethod"/>.
+/// </summary>
+public sealed class Della : TaskVectorMethod
+{
+    /// <inheritdoc/>
+    public override string Name => "della";
+
+    /// <inheritdoc/>
+    public override (string Title, string? Source) Reference => ("DELLA", "https://arxiv.org/abs/2406.11617");
+
+    /// <inheritdoc/>
+    public override ImmutableArray<MethodParameter> Parameters => [.. Common(normalize: true, rescale: true), new("epsilon", MagPruneSparsifier.DefaultEpsilon, PerModel: true)];
+
+    /// <inheritdoc/>
+    public override string? Check(TensorInputs inputs) => base.Check(inputs) ?? MagPruneSparsifier.Check(inputs);
+
+    internal override bool ElectsSign => true;
+
+    internal override Sparsifier? Sparsify(TensorInputs inputs, int model, double density) =>
+        MagPruneSparsifier.Of(inputs, model, density);
+}

@@ -1,0 +1,67 @@
+namespace Recall.Methods;
+
+/// <summary>
+/// Keeps the elements whose place in the order of magnitudes, from the smallest, is from <c>bottom</c> up to <c>top</c>; of equal ones the
+/// lower index comes first where large ones are cut off, and where only the largest are kept it is they that stay.
+/// </summary>
+sealed class MagnitudeSparsifier : Sparsifier
+{
+    readonly RankCut _dropped, _kept;
+    readonly MagnitudeRanks _ranks;
+
+    MagnitudeSparsifier(RankCut dropped, RankCut kept)
+    {
+        (_dropped, _kept) = (dropped, kept);
+        _ranks = new MagnitudeRanks(places: true, dropped, kept);
+    }
+
+    /// <summary>The largest density · n, rounded down (TIES, arXiv 2306.01708); at least one of them unless the density is 0.</summary>
+    public static MagnitudeSparsifier Largest(long elements, double density)
+    {
+        long keep = density <= 0 ? 0 : Math.Max(1, (long)(density * elements));
+        return new(new RankCut(elements, largest: false) { Take = 0 }, new RankCut(elements, largest: true) { Take = keep });
+    }
+
+    /// <summary>
+    /// density · n elements below the largest gamma · n (Model Breadcrumbs, arXiv 2312.06795); where the two exceed n, fewer large ones are
+    /// dropped and no small ones.
+    /// </summary>
+    public static MagnitudeSparsifier Middle(long elements, double density, double gamma)
+    {
+        long keep = (long)(density * elements), top = (long)(gamma * elements), bottom = elements - keep - top;
+        if (bottom < 0) (top, bottom) = (top + bottom, 0);
+        return new(new RankCut(elements, largest: false) { Take = bottom }, new RankCut(elements, largest: false) { Take = elements - top });
+    }
+
+    /// <summary>Why the gamma of a model cannot be, or null.</summary>
+    public static string? CheckGamma(TensorInputs inputs)
+    {
+        foreach (int i in inputs.Others)
+            if (inputs.PerModel["gamma"][i] is not (>= 0 and <= 1) and var gamma)
+                return $"gamma of {inputs.ModelNames[i]} is {gamma:R}; it is the share of largest elements that is dropped, from 0 to 1";
+        return null;
+    }
+
+    public override int Passes => _ranks.Passes;
+
+    public override int Counts(int pass) => _ranks.Counts(pass);
+
+    public override void Reduce(int pass, long start, ReadOnlySpan<float> delta, Span<long> counts) => _ranks.Reduce(pass, start, delta, counts);
+
+    public override void EndPass(int pass, ReadOnlySpan<long> counts) => _ranks.EndPass(pass, counts);
+
+    public override void Clear(long start, Span<float> delta)
+    {
+        if (_dropped.Take <= 0)
+        {
+            _kept.Clear(start, delta, taken: false, delta);
+            return;
+        }
+        // Both cuts go by the magnitudes as they were.
+        Span<float> magnitudes = stackalloc float[Checkpoints.TileReader.StripElements];
+        magnitudes = magnitudes[..delta.Length];
+        delta.CopyTo(magnitudes);
+        _kept.Clear(start, magnitudes, taken: false, delta);
+        _dropped.Clear(start, magnitudes, taken: true, delta);
+    }
+}

@@ -1,0 +1,54 @@
+using System.Collections.Immutable;
+using Recall.Numerics;
+
+namespace Recall.Methods;
+
+/// <summary>
+/// The base plus the mean of the task vectors that change an element: y = b + Σ a_m δ_m / max(c, 1), a_m = 1 where |δ_m| is above
+/// <c>epsilon</c>, c = Σ a_m (Reinforced Agent Merging, arXiv 2601.13572).
+/// </summary>
+public sealed class Ram : MergeMethod
+{
+    /// <inheritdoc/>
+    public override string Name => "ram";
+
+    /// <inheritdoc/>
+    public override (string Title, string? Source) Reference => ("Reinforced Agent Merging", "https://arxiv.org/abs/2601.13572");
+
+    /// <inheritdoc/>
+    public override ImmutableArray<MethodParameter> Parameters => [new("epsilon", 1e-5)];
+
+    /// <inheritdoc/>
+    public override BaseUse Base => BaseUse.Required;
+
+    /// <inheritdoc/>
+    public override TensorMerge Prepare(TensorInputs inputs) =>
+        new Merge(inputs.BaseIndex, [.. inputs.Others], (float)inputs.Values["epsilon"]);
+
+    sealed class Merge(int baseIndex, ImmutableArray<int> others, float epsilon) : TensorMerge
+    {
+        const int Chunk = 1024;
+
+        public override void Apply(in Strip strip, Span<float> output)
+        {
+            Span<float> sum = stackalloc float[Chunk], active = stackalloc float[Chunk];
+            for (int first = 0; first < output.Length; first += Chunk)
+            {
+                int length = Math.Min(Chunk, output.Length - first);
+                sum = sum[..length];
+                active = active[..length];
+                sum.Clear();
+                active.Clear();
+                var origin = strip[baseIndex].Slice(first, length);
+                foreach (int i in others)
+                {
+                    var delta = strip[i].Slice(first, length);
+                    TaskVectors.Subtract(origin, delta);
+                    TaskVectors.AddActive(delta, epsilon, 1, sum);
+                    TaskVectors.CountActive(delta, epsilon, active);
+                }
+                TaskVectors.AddQuotient(origin, sum, active, 1, output.Slice(first, length));
+            }
+        }
+    }
+}

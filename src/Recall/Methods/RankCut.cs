@@ -1,0 +1,93 @@
+using Recall.Checkpoints;
+using Recall.Numerics;
+
+namespace Recall.Methods;
+
+/// <summary>
+/// The exact cut of one tensor's values by magnitude: the largest (or the smallest) <see cref="Take"/> of them are taken, of equal ones those
+/// with the lowest index. Found by histograms over the float bits, without a sort: see <see cref="MagnitudeRanks"/>.
+/// </summary>
+/// <param name="elements">Values of the tensor.</param>
+/// <param name="largest">True: the largest are taken; false: the smallest.</param>
+sealed class RankCut(long elements, bool largest)
+{
+    int _high;              // upper half of the edge's key
+    long _rest;             // of the values with that upper half (later: with that key), how many are taken
+    int[]? _equalOfStrip;
+    int _cutStrip = -1;     // the strip in which equal values are partly taken
+
+    /// <summary>How many values are taken.</summary>
+    public long Take { get; set; }
+
+    /// <summary>The key of the last value that is taken.</summary>
+    public int Edge { get; private set; }
+
+    /// <summary>True where all or none are taken.</summary>
+    public bool IsTrivial => Take <= 0 || Take >= elements;
+
+    /// <summary>True while equal values must be told apart by their place.</summary>
+    public bool NeedsPlaces { get; private set; }
+
+    public void EndHigh(ReadOnlySpan<long> bins, bool places)
+    {
+        (_high, _rest) = Walk(bins, Take);
+        if (places) _equalOfStrip = new int[(elements + TileReader.StripElements - 1) / TileReader.StripElements];
+    }
+
+    /// <summary>
+    /// The second histogram; equal values are counted already where the edge turns out to be a number of few bits, as in deltas of bfloat16 models.
+    /// </summary>
+    public void CountLow(long start, ReadOnlySpan<float> values, Span<long> bins, bool places)
+    {
+        Magnitudes.CountLow(values, _high, bins);
+        if (places) CountEqual(start, values, _high << 16);
+    }
+
+    public void EndLow(ReadOnlySpan<long> bins)
+    {
+        (int low, _rest) = Walk(bins, _rest);
+        Edge = _high << 16 | low;
+        if (_rest == bins[low]) _equalOfStrip = null;
+        if (_equalOfStrip is null) return;
+        if (low == 0) EndPlaces();
+        else NeedsPlaces = true;
+    }
+
+    public void CountPlaces(long start, ReadOnlySpan<float> values) => CountEqual(start, values, Edge);
+
+    public void EndPlaces()
+    {
+        NeedsPlaces = false;
+        for (_cutStrip = 0; _rest >= _equalOfStrip![_cutStrip]; _cutStrip++) _rest -= _equalOfStrip[_cutStrip];
+        _equalOfStrip = null;
+    }
+
+    /// <summary>Sets to 0 the targets whose value is taken, or those whose value is not.</summary>
+    public void Clear(long start, ReadOnlySpan<float> values, bool taken, Span<float> targets)
+    {
+        if (IsTrivial)
+        {
+            if (Take > 0 == taken) targets.Clear();
+            return;
+        }
+        long strip = start / TileReader.StripElements;
+        int split = _cutStrip < 0 || strip < _cutStrip ? values.Length
+            : strip > _cutStrip ? 0
+            : Magnitudes.After(values, Edge, _rest);
+        // Before the split values equal to the edge are taken, after it they are not.
+        Magnitudes.Clear(values[..split], largest ? Edge - 1 : Edge, taken == largest, targets[..split]);
+        Magnitudes.Clear(values[split..], largest ? Edge : Edge - 1, taken == largest, targets[split..]);
+    }
+
+    // Each strip is one thread's: no two write the same element.
+    void CountEqual(long start, ReadOnlySpan<float> values, int key) =>
+        _equalOfStrip![start / TileReader.StripElements] = Magnitudes.CountEqual(values, key);
+
+    /// <summary>The bin in which the count is reached, and how many of its values belong to it.</summary>
+    (int Bin, long Count) Walk(ReadOnlySpan<long> bins, long count)
+    {
+        int bin = largest ? bins.Length - 1 : 0;
+        for (; count > bins[bin]; bin += largest ? -1 : 1) count -= bins[bin];
+        return (bin, count);
+    }
+}

@@ -1,0 +1,136 @@
+using System.Collections.Immutable;
+using Recall.Numerics;
+
+namespace Recall.Methods;
+
+/// <summary>
+/// Select, calculate, erase: of the task vectors only the elements whose variance over the models is largest are kept, <c>select_topk</c> of
+/// those that vary at all; each model's weight is its mean square over all, divided by their sum (all the same where the sum is below 1e-6);
+/// elements against the sign of Σ δ_m (+ where that is 0) are left out: y = b + Σ W_m δ_m / max(Σ W_m, 1e-6) over the others
+/// (Wan et al., FuseChat, arXiv 2408.07990).
+/// </summary>
+public sealed class Sce : MergeMethod
+{
+    /// <inheritdoc/>
+    public override string Name => "sce";
+
+    /// <inheritdoc/>
+    public override (string Title, string? Source) Reference => ("SCE", "https://arxiv.org/abs/2408.07990");
+
+    /// <inheritdoc/>
+    public override ImmutableArray<MethodParameter> Parameters => [new("select_topk", 1), new("int8_mask", 0, Flag: true)];
+
+    /// <inheritdoc/>
+    public override BaseUse Base => BaseUse.Required;
+
+    /// <inheritdoc/>
+    public override TensorMerge Prepare(TensorInputs inputs) =>
+        new Merge(inputs.BaseIndex, [.. inputs.Others], inputs.Shape.Elements, inputs.Values["select_topk"]);
+
+    sealed class Merge : TensorMerge
+    {
+        const int Chunk = 1024;
+        const float SmallestSum = 1e-6f;
+
+        readonly int _base;
+        readonly ImmutableArray<int> _others;
+        readonly long _elements;
+        readonly double _share;
+        readonly RankCut? _cut;
+        readonly MagnitudeRanks? _ranks;
+        readonly double[] _weights;
+
+        public Merge(int baseIndex, ImmutableArray<int> others, long elements, double share)
+        {
+            (_base, _others, _elements, _share) = (baseIndex, others, elements, share);
+            _weights = new double[others.Length];
+            if (share >= 1 || elements == 0) return;
+            _cut = new RankCut(elements, largest: true) { Take = Math.Max(1, (long)(elements * Math.Max(share, 0))) };
+            _ranks = new MagnitudeRanks(places: true, _cut);
+        }
+
+        // The passes of the cut, of which there is always the first, then the one for the weights.
+        int Selecting => _ranks is null ? 0 : Math.Max(_ranks.Passes, 1);
+
+        public override int Passes => Selecting + 1;
+
+        public override (int Sums, int Counts) Reduction(int pass) => pass >= Selecting ? (_others.Length, 0) : (0, _ranks!.Counts(pass) + 1);
+
+        public override void Reduce(int pass, in Strip strip, Span<double> sums, Span<long> counts)
+        {
+            Span<float> variances = stackalloc float[_cut is null ? 0 : strip.Length];
+            Subtract(strip, variances);
+            if (pass < Selecting)
+            {
+                if (pass == 0) counts[^1] += Magnitudes.CountEqual(variances, 0);
+                _ranks!.Reduce(pass, strip.Start, variances, counts[..^1]);
+                return;
+            }
+            for (int i = 0; i < _others.Length; i++)
+            {
+                var delta = strip[_others[i]];
+                _cut?.Clear(strip.Start, variances, taken: false, delta);
+                sums[i] += Sums.Dot(delta, delta);
+            }
+        }
+
+        public override void EndPass(int pass, Reduced reduced)
+        {
+            if (pass < Selecting)
+            {
+                if (pass == 0) _cut!.Take = (long)((_elements - reduced.Counts[^1]) * _share);
+                _ranks!.EndPass(pass, reduced.Counts.AsSpan(..^1));
+                return;
+            }
+            double sum = 0;
+            for (int i = 0; i < _weights.Length; i++) sum += _weights[i] = reduced.Sum(i) / Math.Max(_elements, 1);
+            for (int i = 0; i < _weights.Length; i++) _weights[i] = sum < SmallestSum ? 1.0 / _weights.Length : _weights[i] / sum;
+        }
+
+        public override void Apply(in Strip strip, Span<float> output)
+        {
+            Span<float> variances = stackalloc float[_cut is null ? 0 : strip.Length];
+            Subtract(strip, variances);
+            if (_cut is not null)
+                foreach (int i in _others) _cut.Clear(strip.Start, variances, taken: false, strip[i]);
+            Span<float> majority = stackalloc float[Chunk], sum = stackalloc float[Chunk], weights = stackalloc float[Chunk];
+            for (int first = 0; first < output.Length; first += Chunk)
+            {
+                int length = Math.Min(Chunk, output.Length - first);
+                majority = majority[..length];
+                sum = sum[..length];
+                weights = weights[..length];
+                majority.Clear();
+                sum.Clear();
+                weights.Clear();
+                foreach (int i in _others) Elementwise.AddScaled(strip[i].Slice(first, length), 1, majority);
+                for (int i = 0; i < _others.Length; i++)
+                {
+                    var delta = strip[_others[i]].Slice(first, length);
+                    Elementwise.Scale(delta, (float)_weights[i], delta);
+                    TaskVectors.AddAgreeing(delta, majority, (float)_weights[i], sum, weights);
+                }
+                Elementwise.AtLeast(weights, SmallestSum);
+                TaskVectors.AddQuotient(strip[_base].Slice(first, length), sum, weights, 1, output.Slice(first, length));
+            }
+        }
+
+        void Subtract(in Strip strip, Span<float> variances)
+        {
+            foreach (int i in _others) TaskVectors.Subtract(strip[_base], strip[i]);
+            Span<double> mean = stackalloc double[Chunk], squares = stackalloc double[Chunk];
+            for (int first = 0; first < variances.Length; first += Chunk)
+            {
+                int length = Math.Min(Chunk, variances.Length - first);
+                mean = mean[..length];
+                squares = squares[..length];
+                mean.Clear();
+                squares.Clear();
+                foreach (int i in _others) Sums.Add(strip[i].Slice(first, length), mean);
+                Sums.Divide(mean, _others.Length);
+                foreach (int i in _others) Sums.AddSquares(strip[i].Slice(first, length), mean, squares);
+                Sums.Round(squares, _others.Length, variances.Slice(first, length));
+            }
+        }
+    }
+}

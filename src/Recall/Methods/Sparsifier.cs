@@ -1,0 +1,23 @@
+namespace Recall.Methods;
+
+/// <summary>Which elements of one model's task vector are kept; the others become 0. State of one tensor.</summary>
+abstract class Sparsifier
+{
+    /// <summary>True where strips must be whole rows.</summary>
+    public virtual bool WholeRows => false;
+
+    /// <summary>Reduce passes that it needs before <see cref="Clear"/>, as far as is known.</summary>
+    public virtual int Passes => 0;
+
+    /// <summary>Counters of a pass.</summary>
+    public virtual int Counts(int pass) => 0;
+
+    /// <summary>A strip's share in a pass.</summary>
+    public virtual void Reduce(int pass, long start, ReadOnlySpan<float> delta, Span<long> counts) { }
+
+    /// <summary>Takes a pass's counters.</summary>
+    public virtual void EndPass(int pass, ReadOnlySpan<long> counts) { }
+
+    /// <summary>Sets to 0 what is not kept.</summary>
+    public abstract void Clear(long start, Span<float> delta);
+}

@@ -1,0 +1,135 @@
+using System.Collections.Immutable;
+using Recall.Numerics;
+
+namespace Recall.Methods;
+
+/// <summary>
+/// The passes of <see cref="TaskVectorMethod"/>: those of the sparsifiers, then one for the L1 norms where they are restored, then the sum.
+/// </summary>
+sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vector> vectors, bool electsSign, bool normalize, double factor) : TensorMerge
+{
+    const int Chunk = 1024;
+    const double SmallestNorm = 1e-7;
+
+    /// <summary>One model's task vector.</summary>
+    public sealed class Vector(int input, double weight, Sparsifier? sparsifier, bool rescale)
+    {
+        public int Input { get; } = input;
+
+        public Sparsifier? Sparsifier { get; } = sparsifier;
+
+        /// <summary>The weight; with the factor that restores the norm, after the passes.</summary>
+        public double Scale { get; private set; } = weight;
+
+        public double Weight { get; } = weight;
+
+        public int Passes => Sparsifier is null ? 0 : Sparsifier.Passes + (rescale ? 1 : 0);
+
+        public int Counts(int pass) => Sparsifier is not null && pass < Sparsifier.Passes ? Sparsifier.Counts(pass) : 0;
+
+        public void Reduce(int pass, long start, Span<float> delta, Span<double> sums, Span<long> counts)
+        {
+            if (pass < Sparsifier!.Passes)
+            {
+                Sparsifier.Reduce(pass, start, delta, counts);
+                return;
+            }
+            sums[0] += Sums.Magnitudes(delta);
+            Sparsifier.Clear(start, delta);
+            sums[1] += Sums.Magnitudes(delta);
+        }
+
+        public void EndPass(int pass, ReadOnlySpan<double> sums, ReadOnlySpan<long> counts)
+        {
+            if (pass >= Passes) return;
+            if (pass < Sparsifier!.Passes) Sparsifier.EndPass(pass, counts);
+            else if (sums[0] >= SmallestNorm && sums[1] >= SmallestNorm) Scale = Weight * (sums[0] / sums[1]);
+        }
+    }
+
+    public override bool WholeRows => vectors.Any(vector => vector.Sparsifier is { WholeRows: true });
+
+    public override int Passes => vectors.IsEmpty ? 0 : vectors.Max(vector => vector.Passes);
+
+    public override (int Sums, int Counts) Reduction(int pass) => (2 * vectors.Length, vectors.Sum(vector => vector.Counts(pass)));
+
+    public override void Reduce(int pass, in Strip strip, Span<double> sums, Span<long> counts)
+    {
+        for (int i = 0, first = 0; i < vectors.Length; i++)
+        {
+            int own = vectors[i].Counts(pass);
+            if (pass < vectors[i].Passes)
+            {
+                var delta = strip[vectors[i].Input];
+                TaskVectors.Subtract(strip[baseIndex], delta);
+                vectors[i].Reduce(pass, strip.Start, delta, sums.Slice(2 * i, 2), counts.Slice(first, own));
+            }
+            first += own;
+        }
+    }
+
+    public override void EndPass(int pass, Reduced reduced)
+    {
+        var own = vectors.Select(vector => vector.Counts(pass)).ToArray();
+        for (int i = 0, first = 0; i < vectors.Length; first += own[i], i++)
+            vectors[i].EndPass(pass, reduced.Sums.AsSpan(2 * i, 2), reduced.Counts.AsSpan(first, own[i]));
+    }
+
+    public override void Apply(in Strip strip, Span<float> output)
+    {
+        var origin = strip[baseIndex];
+        foreach (var vector in vectors)
+        {
+            if (vector.Sparsifier is null && !electsSign) continue;
+            var delta = strip[vector.Input];
+            TaskVectors.Subtract(origin, delta);
+            vector.Sparsifier?.Clear(strip.Start, delta);
+        }
+        if (electsSign) Elect(strip, output);
+        else Add(strip, output);
+    }
+
+    void Add(in Strip strip, Span<float> output)
+    {
+        var origin = strip[baseIndex];
+        origin.CopyTo(output);
+        foreach (var vector in vectors)
+        {
+            float scale = (float)(vector.Scale * factor);
+            if (vector.Sparsifier is null) Elementwise.AddScaledDifference(strip[vector.Input], origin, scale, output);
+            else Elementwise.AddScaled(strip[vector.Input], scale, output);
+        }
+    }
+
+    void Elect(in Strip strip, Span<float> output)
+    {
+        Span<float> majority = stackalloc float[Chunk], sum = stackalloc float[Chunk], weights = stackalloc float[Chunk];
+        for (int first = 0; first < output.Length; first += Chunk)
+        {
+            int length = Math.Min(Chunk, output.Length - first);
+            majority = majority[..length];
+            sum = sum[..length];
+            weights = weights[..length];
+            majority.Clear();
+            sum.Clear();
+            weights.Clear();
+            foreach (var vector in vectors)
+            {
+                var delta = strip[vector.Input].Slice(first, length);
+                Elementwise.Scale(delta, (float)vector.Scale, delta);
+                Elementwise.AddScaled(delta, 1, majority);
+            }
+            foreach (var vector in vectors)
+                TaskVectors.AddAgreeing(strip[vector.Input].Slice(first, length), majority, (float)vector.Weight, sum, weights);
+            var part = output.Slice(first, length);
+            var origin = strip[baseIndex].Slice(first, length);
+            if (normalize)
+            {
+                TaskVectors.AddQuotient(origin, sum, weights, (float)factor, part);
+                continue;
+            }
+            origin.CopyTo(part);
+            Elementwise.AddScaled(sum, (float)factor, part);
+        }
+    }
+}

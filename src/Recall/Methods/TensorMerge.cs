@@ -1,0 +1,62 @@
+namespace Recall.Methods;
+
+/// <summary>
+/// The merge of one tensor: as many reduce passes over all its elements as the method needs statistics, then one pass that gives the output.
+/// Passes see the tensor strip by strip, in any order and from several threads; what they add up is kept apart for each tile and added in the
+/// order of the tiles, so that the result is the same on any number of threads.
+/// </summary>
+public abstract class TensorMerge
+{
+    /// <summary>Number of reduce passes; asked again after each, so that a method may go on until it has converged.</summary>
+    public virtual int Passes => 0;
+
+    /// <summary>True where strips must be whole rows (runs of the last dimension).</summary>
+    public virtual bool WholeRows => false;
+
+    /// <summary>How many sums and how many counters a reduce pass has.</summary>
+    public virtual (int Sums, int Counts) Reduction(int pass) => (0, 0);
+
+    /// <summary>Adds a strip's share to the sums and counters of its tile.</summary>
+    public virtual void Reduce(int pass, in Strip strip, Span<double> sums, Span<long> counts) { }
+
+    /// <summary>Takes the results of a pass.</summary>
+    public virtual void EndPass(int pass, Reduced reduced) { }
+
+    /// <summary>The output of a strip.</summary>
+    public abstract void Apply(in Strip strip, Span<float> output);
+}
+
+/// <summary>A run of elements of one tensor in all models, as float32.</summary>
+public readonly ref struct Strip
+{
+    readonly float[][] _values;
+
+    internal Strip(float[][] values, long start, int length, int tile)
+    {
+        _values = values;
+        Start = start;
+        Length = length;
+        Tile = tile;
+    }
+
+    /// <summary>Index of the first element in the tensor, row-major.</summary>
+    public long Start { get; }
+
+    /// <summary>Number of elements.</summary>
+    public int Length { get; }
+
+    /// <summary>The tile that the strip belongs to.</summary>
+    public int Tile { get; }
+
+    /// <summary>The values of an input. They belong to the pass: a method may change them in place.</summary>
+    public Span<float> this[int input] => _values[input].AsSpan(0, Length);
+}
+
+/// <summary>What a reduce pass found.</summary>
+/// <param name="Sums">The sums: those of the tiles, added in the order of the tiles.</param>
+/// <param name="Counts">The counters, over all tiles.</param>
+public sealed record Reduced(double[] Sums, long[] Counts)
+{
+    /// <summary>A sum over the tensor.</summary>
+    public double Sum(int index) => Sums[index];
+}

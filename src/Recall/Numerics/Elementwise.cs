@@ -1,0 +1,116 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace Recall.Numerics;
+
+/// <summary>
+/// Arithmetic element by element on float32. Multiplication and addition are two roundings on every CPU (no fused multiply-add), and elements
+/// do not see one another, so results are the same at every vector width. Spans of one call have the same length.
+/// </summary>
+static class Elementwise
+{
+    /// <summary>y = a x.</summary>
+    public static void Scale(ReadOnlySpan<float> x, float a, Span<float> y)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
+        ref float from = ref MemoryMarshal.GetReference(x), to = ref MemoryMarshal.GetReference(y);
+        nuint i = 0, n = (nuint)x.Length;
+        var factor = Vector512.Create(a);
+        if (Vector128.IsHardwareAccelerated)
+            for (; i + 16 <= n; i += 16) (Vector512.LoadUnsafe(ref from, i) * factor).StoreUnsafe(ref to, i);
+        for (; i < n; i++) y[(int)i] = x[(int)i] * a;
+    }
+
+    /// <summary>y = y + a x.</summary>
+    public static void AddScaled(ReadOnlySpan<float> x, float a, Span<float> y)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
+        ref float from = ref MemoryMarshal.GetReference(x), to = ref MemoryMarshal.GetReference(y);
+        nuint i = 0, n = (nuint)x.Length;
+        var factor = Vector512.Create(a);
+        if (Vector128.IsHardwareAccelerated)
+            for (; i + 16 <= n; i += 16) (Vector512.LoadUnsafe(ref to, i) + Vector512.LoadUnsafe(ref from, i) * factor).StoreUnsafe(ref to, i);
+        for (; i < n; i++) y[(int)i] += x[(int)i] * a;
+    }
+
+    /// <summary>y = y + a (x − b).</summary>
+    public static void AddScaledDifference(ReadOnlySpan<float> x, ReadOnlySpan<float> b, float a, Span<float> y)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(b.Length, x.Length);
+        ref float from = ref MemoryMarshal.GetReference(x), origin = ref MemoryMarshal.GetReference(b), to = ref MemoryMarshal.GetReference(y);
+        nuint i = 0, n = (nuint)x.Length;
+        var factor = Vector512.Create(a);
+        if (Vector128.IsHardwareAccelerated)
+            for (; i + 16 <= n; i += 16)
+                (Vector512.LoadUnsafe(ref to, i) + (Vector512.LoadUnsafe(ref from, i) - Vector512.LoadUnsafe(ref origin, i)) * factor).StoreUnsafe(ref to, i);
+        for (; i < n; i++) y[(int)i] += (x[(int)i] - b[(int)i]) * a;
+    }
+
+    /// <summary>y = y + a x, with a factor for each element.</summary>
+    public static void AddProduct(ReadOnlySpan<float> x, ReadOnlySpan<float> a, Span<float> y)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(a.Length, x.Length);
+        ref float from = ref MemoryMarshal.GetReference(x), factor = ref MemoryMarshal.GetReference(a), to = ref MemoryMarshal.GetReference(y);
+        nuint i = 0, n = (nuint)x.Length;
+        if (Vector128.IsHardwareAccelerated)
+            for (; i + 16 <= n; i += 16)
+                (Vector512.LoadUnsafe(ref to, i) + Vector512.LoadUnsafe(ref from, i) * Vector512.LoadUnsafe(ref factor, i)).StoreUnsafe(ref to, i);
+        for (; i < n; i++) y[(int)i] += x[(int)i] * a[(int)i];
+    }
+
+    /// <summary>x = max(x, floor).</summary>
+    public static void AtLeast(Span<float> x, float floor)
+    {
+        ref float values = ref MemoryMarshal.GetReference(x);
+        nuint i = 0, n = (nuint)x.Length;
+        if (Vector128.IsHardwareAccelerated)
+            for (; i + 16 <= n; i += 16) Vector512.Max(Vector512.LoadUnsafe(ref values, i), Vector512.Create(floor)).StoreUnsafe(ref values, i);
+        for (; i < n; i++) x[(int)i] = MathF.Max(x[(int)i], floor);
+    }
+
+    /// <summary>y = α x + (1 − α) b, α = t / max(|b − x|, 1e-6), between 0 and 1.</summary>
+    public static void MixNear(ReadOnlySpan<float> b, ReadOnlySpan<float> x, float t, Span<float> y)
+    {
+        const float Nearest = 1e-6f;
+        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(b.Length, x.Length);
+        ref float origin = ref MemoryMarshal.GetReference(b), from = ref MemoryMarshal.GetReference(x), to = ref MemoryMarshal.GetReference(y);
+        nuint i = 0, n = (nuint)x.Length;
+        if (Vector128.IsHardwareAccelerated)
+        {
+            for (; i + 16 <= n; i += 16)
+            {
+                var (one, other) = (Vector512.LoadUnsafe(ref origin, i), Vector512.LoadUnsafe(ref from, i));
+                var share = Vector512.Create(t) / Vector512.Max(Vector512.Abs(one - other), Vector512.Create(Nearest));
+                share = Vector512.Min(Vector512.Max(share, Vector512<float>.Zero), Vector512<float>.One);
+                (share * other + (Vector512<float>.One - share) * one).StoreUnsafe(ref to, i);
+            }
+        }
+        for (; i < n; i++)
+        {
+            float share = t / MathF.Max(MathF.Abs(b[(int)i] - x[(int)i]), Nearest);
+            share = MathF.Min(MathF.Max(share, 0), 1);
+            y[(int)i] = share * x[(int)i] + (1 - share) * b[(int)i];
+        }
+    }
+
+    /// <summary>The largest magnitude; NaN where a value is NaN; 0 of no values.</summary>
+    public static float MaxMagnitude(ReadOnlySpan<float> x)
+    {
+        // Magnitudes of floats compare as the integers of their bits, and every NaN above every number.
+        ref int from = ref System.Runtime.CompilerServices.Unsafe.As<float, int>(ref MemoryMarshal.GetReference(x));
+        nuint i = 0, n = (nuint)x.Length;
+        int largest = 0;
+        if (Vector128.IsHardwareAccelerated && n >= 16)
+        {
+            var lanes = Vector512<int>.Zero;
+            var magnitude = Vector512.Create(0x7FFF_FFFF);
+            for (; i + 16 <= n; i += 16) lanes = Vector512.Max(lanes, Vector512.LoadUnsafe(ref from, i) & magnitude);
+            for (int lane = 0; lane < Vector512<int>.Count; lane++) largest = Math.Max(largest, lanes[lane]);
+        }
+        for (; i < n; i++) largest = Math.Max(largest, BitConverter.SingleToInt32Bits(x[(int)i]) & 0x7FFF_FFFF);
+        return BitConverter.Int32BitsToSingle(largest);
+    }
+}

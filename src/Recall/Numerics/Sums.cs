@@ -1,0 +1,118 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace Recall.Numerics;
+
+/// <summary>
+/// Sums over float32 values in float64. Element i goes to lane i mod 8, lanes are added in a fixed order, products are rounded before they are
+/// added: the same bits at every vector width.
+/// </summary>
+static class Sums
+{
+    /// <summary>Σ x_i y_i.</summary>
+    public static double Dot(ReadOnlySpan<float> x, ReadOnlySpan<float> y)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
+        ref float left = ref MemoryMarshal.GetReference(x), right = ref MemoryMarshal.GetReference(y);
+        nuint i = 0, n = (nuint)x.Length;
+        var lanes = Vector512<double>.Zero;
+        for (; i + 8 <= n; i += 8)
+            lanes += Widen(Vector256.LoadUnsafe(ref left, i)) * Widen(Vector256.LoadUnsafe(ref right, i));
+        double sum = Add(lanes);
+        for (; i < n; i++) sum += (double)x[(int)i] * y[(int)i];
+        return sum;
+    }
+
+    /// <summary>Σ |x_i|.</summary>
+    public static double Magnitudes(ReadOnlySpan<float> x)
+    {
+        ref float from = ref MemoryMarshal.GetReference(x);
+        nuint i = 0, n = (nuint)x.Length;
+        var lanes = Vector512<double>.Zero;
+        for (; i + 8 <= n; i += 8) lanes += Widen(Vector256.Abs(Vector256.LoadUnsafe(ref from, i)));
+        double sum = Add(lanes);
+        for (; i < n; i++) sum += Math.Abs((double)x[(int)i]);
+        return sum;
+    }
+
+    /// <summary>sum_i += x_i y_i.</summary>
+    public static void AddProducts(ReadOnlySpan<float> x, ReadOnlySpan<float> y, Span<double> sum)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(sum.Length, x.Length);
+        ref float left = ref MemoryMarshal.GetReference(x), right = ref MemoryMarshal.GetReference(y);
+        ref double to = ref MemoryMarshal.GetReference(sum);
+        nuint i = 0, n = (nuint)x.Length;
+        for (; i + 8 <= n; i += 8)
+            (Vector512.LoadUnsafe(ref to, i) + Widen(Vector256.LoadUnsafe(ref left, i)) * Widen(Vector256.LoadUnsafe(ref right, i))).StoreUnsafe(ref to, i);
+        for (; i < n; i++) sum[(int)i] += (double)x[(int)i] * y[(int)i];
+    }
+
+    /// <summary>sum_i += x_i.</summary>
+    public static void Add(ReadOnlySpan<float> x, Span<double> sum)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(sum.Length, x.Length);
+        ref float from = ref MemoryMarshal.GetReference(x);
+        ref double to = ref MemoryMarshal.GetReference(sum);
+        nuint i = 0, n = (nuint)x.Length;
+        for (; i + 8 <= n; i += 8) (Vector512.LoadUnsafe(ref to, i) + Widen(Vector256.LoadUnsafe(ref from, i))).StoreUnsafe(ref to, i);
+        for (; i < n; i++) sum[(int)i] += x[(int)i];
+    }
+
+    /// <summary>sum_i = sum_i / a: the mean of equal numbers is that number.</summary>
+    public static void Divide(Span<double> sum, double a)
+    {
+        ref double to = ref MemoryMarshal.GetReference(sum);
+        nuint i = 0, n = (nuint)sum.Length;
+        for (; i + 8 <= n; i += 8) (Vector512.LoadUnsafe(ref to, i) / Vector512.Create(a)).StoreUnsafe(ref to, i);
+        for (; i < n; i++) sum[(int)i] /= a;
+    }
+
+    /// <summary>sum_i += (x_i − mean_i)².</summary>
+    public static void AddSquares(ReadOnlySpan<float> x, ReadOnlySpan<double> mean, Span<double> sum)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(mean.Length, x.Length);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(sum.Length, x.Length);
+        ref float from = ref MemoryMarshal.GetReference(x);
+        ref double middle = ref MemoryMarshal.GetReference(mean), to = ref MemoryMarshal.GetReference(sum);
+        nuint i = 0, n = (nuint)x.Length;
+        for (; i + 8 <= n; i += 8)
+        {
+            var difference = Widen(Vector256.LoadUnsafe(ref from, i)) - Vector512.LoadUnsafe(ref middle, i);
+            (Vector512.LoadUnsafe(ref to, i) + difference * difference).StoreUnsafe(ref to, i);
+        }
+        for (; i < n; i++)
+        {
+            double difference = x[(int)i] - mean[(int)i];
+            sum[(int)i] += difference * difference;
+        }
+    }
+
+    /// <summary>y_i = sum_i / a, rounded to float32.</summary>
+    public static void Round(ReadOnlySpan<double> sum, double a, Span<float> y)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, sum.Length);
+        ref double from = ref MemoryMarshal.GetReference(sum);
+        ref float to = ref MemoryMarshal.GetReference(y);
+        nuint i = 0, n = (nuint)y.Length;
+        for (; i + 8 <= n; i += 8)
+        {
+            var scaled = Vector512.LoadUnsafe(ref from, i) / Vector512.Create(a);
+            Vector256.Narrow(scaled.GetLower(), scaled.GetUpper()).StoreUnsafe(ref to, i);
+        }
+        for (; i < n; i++) y[(int)i] = (float)(sum[(int)i] / a);
+    }
+
+    static Vector512<double> Widen(Vector256<float> values)
+    {
+        var (low, high) = Vector256.Widen(values);
+        return Vector512.Create(low, high);
+    }
+
+    static double Add(Vector512<double> lanes)
+    {
+        double sum = 0;
+        for (int lane = 0; lane < 8; lane++) sum += lanes[lane];
+        return sum;
+    }
+}

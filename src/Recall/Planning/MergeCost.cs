@@ -1,0 +1,42 @@
+using System.Collections.Immutable;
+using Recall.Checkpoints;
+
+namespace Recall.Planning;
+
+/// <summary>What a merge takes, from headers alone.</summary>
+/// <param name="BytesToRead">Bytes of weights read from files; those of a statistics pass counted again.</param>
+/// <param name="OutputBytes">Bytes of the output's weights.</param>
+/// <param name="PeakMemory">Resident memory at most, in bytes: an estimate.</param>
+/// <param name="ForwardParameters">In a merge by representations: weights that each sample token is multiplied with, all models together.</param>
+public sealed record MergeCost(long BytesToRead, long OutputBytes, long PeakMemory, long ForwardParameters)
+{
+    const long Runtime = 60_000_000, LibTorch = 350_000_000;
+
+    internal static MergeCost Of(
+        ImmutableArray<OutputTensor> tensors, ImmutableArray<OutputShard> shards, LayerWeighting? weighting, MergeOptions options)
+    {
+        bool forward = weighting is not null && options.WeightsFile is null;
+        long read = 0, parameters = 0, tile = 0;
+        foreach (var tensor in tensors)
+        {
+            var stored = tensor.Sources.SelectMany(source => source.Stored).Distinct<StoredTensor>(ReferenceEqualityComparer.Instance).ToList();
+            bool resident = forward && tensor.WeightLayer > 0;
+            int passes = resident || tensor.Copied is not null ? 1 : 1 + tensor.Merge(weighting, null).Passes;
+            read += passes * stored.Sum(each => each.Length);
+            if (forward && tensor.Shape.Rank == 2 && !tensor.Inputs.IsEmbedding) parameters += tensor.Shape.Elements * weighting!.Models.Length;
+            tile = Math.Max(tile, stored.Sum(each => Math.Min(each.Length, each.Encoding.Bytes(TileReader.TileElements + 256))));
+        }
+        long memory = Runtime + options.Threads * (tile + 4L * TileReader.TileElements + 64L * 4 * TileReader.StripElements);
+        if (forward)
+        {
+            var layers = tensors.GroupBy(tensor => tensor.WeightLayer).Where(group => group.Key > 0);
+            long stored = layers.Max(group => group.SelectMany(tensor => tensor.Sources).SelectMany(source => source.Stored)
+                .Distinct<StoredTensor>(ReferenceEqualityComparer.Instance).Sum(each => each.Length));
+            long widened = layers.Max(group => group.Where(tensor => !tensor.Inputs.IsEmbedding).Sum(tensor => 4 * tensor.Shape.Elements));
+            long hidden = tensors.Where(tensor => tensor.Shape.Rank == 1).Max(tensor => tensor.Shape.Elements);
+            long states = 4 * hidden * weighting!.Options.Count * weighting.Options.MaxTokens * weighting.Models.Length;
+            memory += LibTorch + stored + widened + 4 * states;
+        }
+        return new MergeCost(read, shards.Sum(shard => shard.Length), memory, parameters);
+    }
+}

@@ -1,0 +1,126 @@
+using System.Collections.Immutable;
+using System.Text.Json.Nodes;
+using Recall.Checkpoints;
+using Recall.Configuration;
+using Recall.Methods;
+
+namespace Recall.Planning;
+
+/// <summary>
+/// Everything that a merge will do, known before a weight is read: every output tensor with its sources, parameters, file and offset; the
+/// output's config and companion files; what it costs. Whatever can be wrong with a config and its models is found while making it.
+/// </summary>
+public sealed record MergePlan
+{
+    /// <summary>What was asked.</summary>
+    public required MergeConfig Config { get; init; }
+
+    /// <summary>How it is run.</summary>
+    public required MergeOptions Options { get; init; }
+
+    /// <summary>The method that merges the tensors.</summary>
+    public required MergeMethod Method { get; init; }
+
+    /// <summary>The models, the base first; indices elsewhere in the plan count these.</summary>
+    public required ImmutableArray<OpenedModel> Models { get; init; }
+
+    /// <summary>The model that gives config.json and, unless the config says otherwise, the tokenizer.</summary>
+    public required OpenedModel Donor { get; init; }
+
+    /// <summary>The output's tensors, in the order of their files.</summary>
+    public required ImmutableArray<OutputTensor> Tensors { get; init; }
+
+    /// <summary>The output's files of weights.</summary>
+    public required ImmutableArray<OutputShard> Shards { get; init; }
+
+    /// <summary>The output's config.json; empty where the inputs are bare files of weights.</summary>
+    public required JsonObject OutputConfig { get; init; }
+
+    /// <summary>Files that are copied beside the weights.</summary>
+    public required ImmutableArray<CheckpointFile> Files { get; init; }
+
+    /// <summary>In a merge by representations: how layer weights are used; null otherwise.</summary>
+    public LayerWeighting? Weighting { get; init; }
+
+    /// <summary>What the user should know.</summary>
+    public required ImmutableArray<string> Notes { get; init; }
+
+    /// <summary>Bytes, memory.</summary>
+    public required MergeCost Cost { get; init; }
+
+    /// <summary>Number of the output's layers.</summary>
+    public int LayerCount => Tensors.Max(tensor => Donor.Architecture.LayerOf(tensor.Name)?.Layer ?? -1) + 1;
+
+    /// <summary>Plans a merge: opens the models (headers only) and checks everything.</summary>
+    /// <exception cref="RecallException">Something is wrong; nothing has been written.</exception>
+    public static MergePlan Make(MergeConfig config, MergeOptions options)
+    {
+        config = config.OfOneModule();
+        var method = FindMethod(config);
+        if (method.Base == BaseUse.Required && config.BaseModel is null && config.Slices.All(slice => slice.BaseModel is null) && !(config.Method == "recall" && method is Slerp))
+            throw config.MethodPlace.Error($"the method {method.Name} needs a base model: set base_model");
+        var models = config.ReferencedModels.Select(OpenedModel.Open).ToImmutableArray();
+        var donor = models[0];
+        CheckArchitectures(config, models, options);
+        var weighting = config.Method == "recall" ? MakeWeighting(config, method, models) : null;
+        var slices = PlannedSlice.All(config, models, baseTakesPart: weighting is null || weighting.NeedsBase);
+        var planner = new TensorPlanner(config, method, models, slices, donor.Architecture, weighting, options.Seed);
+        var planned = planner.Plan();
+        if (planned.Count == 0) throw new RecallException($"{config.File}: there is nothing to merge: the models have no tensor in common");
+        var (tensors, shards) = OutputLayout.Make(planned, options.ShardBytes);
+        var vocabulary = Vocabularies.Compare(models, weighting is not null);
+        var notes = config.Notes.Concat(planner.Notes).Concat(vocabulary).ToList();
+        var plan = new MergePlan
+        {
+            Config = config,
+            Options = options,
+            Method = method,
+            Models = models,
+            Donor = donor,
+            Tensors = tensors,
+            Shards = shards,
+            OutputConfig = [],
+            Files = [.. donor.Checkpoint.Files.Where(file => options.CopyTokenizer || file.Name is "generation_config.json")],
+            Weighting = weighting,
+            Notes = [],
+            Cost = MergeCost.Of(tensors, shards, weighting, options),
+        };
+        return plan with { OutputConfig = Planning.OutputConfig.Make(plan, notes), Notes = [.. notes] };
+    }
+
+    static MergeMethod FindMethod(MergeConfig config)
+    {
+        bool recall = config.Method == "recall";
+        string name = recall ? config.Recall?.Combine ?? "linear" : config.Method;
+        if (MethodTable.Find(name) is { } method) return method;
+        var known = MethodTable.All.Select(each => each.Name).Concat(recall ? [] : ["recall"]).Order(StringComparer.Ordinal).ToList();
+        string hint = Quoted.Nearest(name, known) is { } near ? $"; did you mean '{near}'?" : $"; known: {string.Join(", ", known)}";
+        throw (recall ? config.Recall!.Place with { Path = "recall.combine" } : config.MethodPlace).Error($"unknown merge method {Quoted.Of(name)}{hint}");
+    }
+
+    static void CheckArchitectures(MergeConfig config, ImmutableArray<OpenedModel> models, MergeOptions options)
+    {
+        foreach (var model in models)
+            if (model.Checkpoint.Config["architectures"] is JsonArray { Count: > 1 })
+                throw new RecallException($"{model.Name}: config.json names more than one architecture; name one by override_architecture");
+        if (options.AllowCrimes) return;
+        foreach (var model in models)
+        {
+            if (!model.Architecture.IsKnown || !models[0].Architecture.IsKnown || model.Architecture == models[0].Architecture) continue;
+            throw new RecallException(
+                $"{config.File}: the models have different architectures: {models[0].Name} is {models[0].Architecture.ClassNames[0]}, {model.Name} {model.Architecture.ClassNames[0]}; --allow-crimes merges them all the same");
+        }
+    }
+
+    static LayerWeighting MakeWeighting(MergeConfig config, MergeMethod method, ImmutableArray<OpenedModel> models)
+    {
+        var options = config.Recall ?? new RecallOptions { Place = config.MethodPlace };
+        if (config.Models.Length == 0) throw config.MethodPlace.Error("the method recall merges whole models: give them under 'models'");
+        if (config.Models.Length < 2) throw config.MethodPlace.Error("the method recall needs at least two models");
+        var members = config.Models.Select(entry => OpenedModel.IndexOf(models, entry.Model)).ToImmutableArray();
+        if (members.Distinct().Count() < members.Length) throw config.MethodPlace.Error("the method recall takes each model once");
+        int reference = config.ReferenceModel is { } named ? members.IndexOf(OpenedModel.IndexOf(models, named)) : members.Length - 1;
+        if (reference < 0) throw config.MethodPlace.Error($"reference_model {config.ReferenceModel} is not among the models");
+        return new LayerWeighting(method, options, members, reference);
+    }
+}

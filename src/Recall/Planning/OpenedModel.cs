@@ -1,0 +1,59 @@
+using System.Collections.Immutable;
+using System.Text.Json.Nodes;
+using Recall.Checkpoints;
+using Recall.Checkpoints.Architectures;
+using Recall.Checkpoints.Lora;
+using Recall.Configuration;
+
+namespace Recall.Planning;
+
+/// <summary>A model of the config, opened: headers only.</summary>
+/// <param name="Reference">As the config names it.</param>
+/// <param name="Checkpoint">Its tensors, an adapter applied.</param>
+/// <param name="Architecture">Its family: known by name, or inferred from the names of its tensors.</param>
+/// <param name="LayerCount">Number of its blocks.</param>
+public sealed record OpenedModel(ModelReference Reference, Checkpoint Checkpoint, Architecture Architecture, int LayerCount)
+{
+    /// <summary>The text form of the reference.</summary>
+    public string Name => Reference.ToString();
+
+    /// <summary>Opens a model and applies its adapter.</summary>
+    /// <exception cref="RecallException">Not there, broken, or an adapter that does not fit.</exception>
+    public static OpenedModel Open(ModelReference reference)
+    {
+        var checkpoint = Checkpoint.Open(reference.Model.Path);
+        if (reference.Lora is { } adapter) checkpoint = LoraAdapter.Open(adapter.Path).Apply(checkpoint);
+        if (checkpoint.Tensors.Count == 0) throw new RecallException($"{reference}: holds no tensors");
+        if (reference.OverrideArchitecture is { } name)
+        {
+            var config = (JsonObject)checkpoint.Config.DeepClone();
+            config["architectures"] = new JsonArray(name);
+            checkpoint = checkpoint.With(checkpoint.Tensors, config);
+        }
+        var architecture = checkpoint.Architecture ?? Architecture.Infer(checkpoint.Tensors.Select(tensor => tensor.Name));
+        return new OpenedModel(reference, checkpoint, architecture, CountLayers(checkpoint, architecture));
+    }
+
+    /// <summary>Where a model stands among those opened; −1: nowhere.</summary>
+    internal static int IndexOf(ImmutableArray<OpenedModel> models, ModelReference reference)
+    {
+        for (int i = 0; i < models.Length; i++)
+            if (models[i].Reference == reference) return i;
+        return -1;
+    }
+
+    /// <summary>The tensors of one of its layers, named behind the layer's number, in the order of the files.</summary>
+    public IEnumerable<string> TensorsOfLayer(Architecture architecture, int layer)
+    {
+        string prefix = architecture.LayerTensor(layer, "");
+        return Checkpoint.Tensors.Where(tensor => tensor.Name.StartsWith(prefix, StringComparison.Ordinal)).Select(tensor => tensor.Name[prefix.Length..]);
+    }
+
+    static int CountLayers(Checkpoint checkpoint, Architecture architecture)
+    {
+        int fromNames = 1 + checkpoint.Tensors.Max(tensor => architecture.LayerOf(tensor.Name)?.Layer ?? -1);
+        var stated = architecture.LayerCountKey is { } key ? checkpoint.Config[key] : null;
+        // A config that promises more layers than there are is found where the layer's tensors are looked up; one that promises fewer has its reasons.
+        return stated is JsonValue value && value.TryGetValue(out int count) && count is > 0 and <= 100_000 ? count : fromNames;
+    }
+}

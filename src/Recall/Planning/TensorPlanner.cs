@@ -1,0 +1,213 @@
+using System.Collections.Immutable;
+using Recall.Checkpoints;
+using Recall.Checkpoints.Architectures;
+using Recall.Configuration;
+using Recall.Methods;
+using Recall.Numerics;
+
+namespace Recall.Planning;
+
+/// <summary>
+/// Lists the tensors of the output: of each slice those of its layers, numbered on; before and after them the tensors outside the layers, which
+/// take the models and parameters of the first and of the last slice, at depth 0.
+/// </summary>
+sealed class TensorPlanner
+{
+    readonly MergeConfig _config;
+    readonly MergeMethod _method;
+    readonly ImmutableArray<OpenedModel> _models;
+    readonly ImmutableArray<PlannedSlice> _slices;
+    readonly ParameterLookup _parameters;
+    readonly Architecture _architecture;
+    readonly LayerWeighting? _weighting;
+    readonly long _seed;
+    readonly List<string> _notes = [];
+    readonly HashSet<string> _remarks = [];
+    readonly List<OutputTensor> _tensors = [];
+
+    public TensorPlanner(
+        MergeConfig config, MergeMethod method, ImmutableArray<OpenedModel> models, ImmutableArray<PlannedSlice> slices,
+        Architecture architecture, LayerWeighting? weighting, long seed)
+    {
+        (_config, _method, _models, _slices, _architecture, _weighting, _seed) = (config, method, models, slices, architecture, weighting, seed);
+        _parameters = new ParameterLookup(config, method, models, weighting is not null);
+    }
+
+    /// <summary>What the user should know.</summary>
+    public IReadOnlyList<string> Notes => _notes;
+
+    /// <summary>All tensors of the output, without their places.</summary>
+    /// <exception cref="RecallException">A tensor missing in a model, shapes that differ, a parameter missing, inputs that the method does not take.</exception>
+    public IReadOnlyList<OutputTensor> Plan()
+    {
+        _notes.AddRange(_parameters.CheckNames());
+        PlanOutside(_slices[0].Sources, _slices[0], after: false);
+        foreach (var slice in _slices)
+            for (int layer = 0; layer < slice.Layers; layer++) PlanLayer(slice, layer);
+        // mergekit pairs the last slice's sources with the inputs of the first: surplus ones have no part in what comes after the layers.
+        PlanOutside([.. _slices[^1].Sources.Take(_slices[0].Sources.Length)], _slices[^1], after: true);
+        _notes.AddRange(_parameters.UnusedFilters([.. _tensors.SelectMany(tensor => tensor.Sources.Select(source => source.Name).Append(tensor.Name)).Distinct()]));
+        return _tensors;
+    }
+
+    void PlanLayer(PlannedSlice slice, int layer)
+    {
+        double t = slice.Layers == 1 ? 1 : (double)layer / (slice.Layers - 1);
+        int outputLayer = slice.FirstLayer + layer;
+        foreach (string rest in _architecture.LayerTensors.Concat(slice.Sources.SelectMany(source => RestsOf(source, source.Start + layer))).Distinct())
+        {
+            var names = slice.Sources.Select(source => _architecture.LayerTensor(source.Start + layer, rest)).ToImmutableArray();
+            bool required = _architecture.LayerTensors.Contains(rest);
+            Add(_architecture.LayerTensor(outputLayer, rest), slice, slice.Sources, names, t, required, weightLayer: outputLayer + 1);
+        }
+    }
+
+    IEnumerable<string> RestsOf(PlannedSource source, int layer) => _models[source.Model].TensorsOfLayer(_architecture, layer);
+
+    void PlanOutside(ImmutableArray<PlannedSource> sources, PlannedSlice slice, bool after)
+    {
+        var names = sources.SelectMany(source => _models[source.Model].Checkpoint.Tensors).Select(tensor => tensor.Name)
+            .Where(name => _architecture.LayerOf(name) is null).Distinct().ToList();
+        if (_architecture.IsKnown) names = [.. names.Union(after ? [_architecture.FinalNorm] : [_architecture.Embedding])];
+        foreach (string name in names)
+        {
+            bool isAfter = name == _architecture.FinalNorm || name == _architecture.Head;
+            if (isAfter != after) continue;
+            bool required = _architecture.IsKnown && (name == _architecture.Embedding || name == _architecture.FinalNorm);
+            int weightLayer = name == _architecture.Embedding ? 0 : isAfter ? _slices[^1].FirstLayer + _slices[^1].Layers : -1;
+            Add(name, slice, sources, [.. sources.Select(_ => name)], 0, required, weightLayer);
+        }
+    }
+
+    void Add(
+        string name, PlannedSlice slice, ImmutableArray<PlannedSource> sources, ImmutableArray<string> names, double t, bool required, int weightLayer)
+    {
+        var found = sources.Zip(names, (source, sourceName) => Find(source, sourceName)).ToList();
+        var have = Enumerable.Range(0, sources.Length).Where(i => found[i] is not null).ToList();
+        if (have.Count == 0 && !required) return;
+        if (have.Count < sources.Length)
+        {
+            var lacking = Enumerable.Range(0, sources.Length).First(i => found[i] is null);
+            if (required)
+                throw new RecallException(sources[lacking].Describe($"model {_models[sources[lacking].Model].Name} lacks tensor {names[lacking]}"));
+            string only = string.Join(", ", have.Select(i => _models[sources[i].Model].Name).Distinct());
+            if (_architecture.IsKnown || sources.Any(source => source.Model == slice.Base && !have.Exists(i => sources[i].Model == slice.Base)))
+            {
+                _notes.Add($"{name}: only {only} has it, and the family needs no such tensor: left out");
+                return;
+            }
+            _notes.Add($"{name}: only {only} has it: merged from there");
+        }
+        var inputs = new TensorInputs
+        {
+            Name = name,
+            Shape = found[have[0]]!.Shape,
+            Models = [.. have.Select(i => sources[i].Model)],
+            ModelNames = [.. have.Select(i => _models[sources[i].Model].Name)],
+            BaseIndex = have.FindIndex(i => sources[i].Model == slice.Base),
+            IsEmbedding = name == _architecture.Embedding || name == _architecture.Head,
+            IsOptional = !required,
+            Seed = _seed,
+        };
+        var tensors = have.Select(i => Cast(found[i]!)).ToImmutableArray();
+        if (!tensors[0].DType.IsFloat())
+        {
+            Carry(inputs, tensors, weightLayer);
+            return;
+        }
+        if (_method.Base == BaseUse.Required && inputs.BaseIndex < 0 && _weighting?.NeedsBase != false)
+            throw (slice.Base < 0 ? _config.MethodPlace.Error($"the method {_method.Name} needs a base model: set base_model")
+                : new ConfigurationException(sources[0].Describe($"the base model {_models[slice.Base].Name} is not among the sources; the method {_method.Name} needs its {name}")));
+
+        var own = have.Select(i => sources[i]).ToImmutableArray();
+        inputs = _parameters.Fill(inputs, slice, own, [.. have.Select(i => names[i])], t);
+        (inputs, tensors) = Fit(inputs, tensors);
+        if (_weighting is not null) inputs = _weighting.Apply(inputs, _weighting.Uniform);
+        if (_method.Check(inputs) is { } reason) throw _config.MethodPlace.Error($"the method {_method.Name} cannot merge {name}: {reason}");
+
+        if (_method.Remark(inputs) is { } remark && _remarks.Add(remark)) _notes.Add($"{name}: {remark}");
+
+        var type = _config.OutDType ?? _method.ResultType([.. tensors.Select(tensor => _config.DType ?? tensor.DType)], inputs.BaseIndex);
+        bool copied = tensors is [{ Verbatim: not null } only1] && only1.DType == type && _method is Passthrough && double.IsNaN(inputs.PerModel["scale"][0]);
+        _tensors.Add(new OutputTensor(name, inputs.Shape, type, tensors, _method, inputs) { WeightLayer = weightLayer, Copied = copied ? tensors[0].Verbatim : null });
+    }
+
+    /// <summary>
+    /// <c>dtype</c> is the type of the arithmetic's inputs: wider ones are rounded to it as they are read. Not so in a merge by representations,
+    /// which rounds once, at the end.
+    /// </summary>
+    TensorSource Cast(TensorSource tensor) =>
+        _weighting is null && _config.DType is { } type && type.IsFloat() && tensor.DType.IsFloat() && tensor.DType != type && type != DType.F32
+            ? new RoundedTensor(tensor, type)
+            : tensor;
+
+    TensorSource? Find(PlannedSource source, string name)
+    {
+        var checkpoint = _models[source.Model].Checkpoint;
+        if (checkpoint.Find(name) is { } tensor) return tensor;
+        // A tied head is the embedding; it is written only where another model has a head of its own.
+        bool headElsewhere = name == _architecture.Head && _models.Any(model => model.Checkpoint.Find(name) is not null);
+        return headElsewhere ? checkpoint.Find(_architecture.Embedding) : null;
+    }
+
+    /// <summary>Integers and truth values (position ids, masks) are not merged: the base's, or the first model's, are carried over.</summary>
+    void Carry(TensorInputs inputs, ImmutableArray<TensorSource> tensors, int weightLayer)
+    {
+        int from = Math.Max(inputs.BaseIndex, 0);
+        if (tensors.Length > 1) _notes.Add($"{inputs.Name}: holds {tensors[from].DType.TorchName()}, which is not merged: carried over from {inputs.ModelNames[from]}");
+        _tensors.Add(new OutputTensor(inputs.Name, tensors[from].Shape, tensors[from].DType, [tensors[from]], _method,
+            inputs with { Models = [inputs.Models[from]] })
+        {
+            WeightLayer = weightLayer,
+            Copied = tensors[from].Verbatim ?? throw new RecallException($"{inputs.Name} of {inputs.ModelNames[from]}: integers that are not stored as they are"),
+        });
+    }
+
+    /// <summary>Brings the inputs to one shape, by the method's rule.</summary>
+    (TensorInputs, ImmutableArray<TensorSource>) Fit(TensorInputs inputs, ImmutableArray<TensorSource> tensors)
+    {
+        if (tensors.All(tensor => tensor.Shape == tensors[0].Shape)) return (inputs, tensors);
+        bool matrices = inputs.IsEmbedding && tensors.All(tensor => tensor.Shape.Rank == 2);
+        if (_method.Shapes == ShapeRule.CropEmbeddings && matrices)
+        {
+            long rows = tensors.Min(tensor => tensor.Shape[0]), columns = tensors.Min(tensor => tensor.Shape[1]);
+            _notes.Add($"{inputs.Name}: the models have {string.Join(", ", tensors.Select(tensor => tensor.Shape))}: cut to [{rows}, {columns}], which all have");
+            return (inputs with { Shape = new Shape(rows, columns) }, [.. tensors.Select(tensor => Crop(tensor, rows, columns))]);
+        }
+        if (_method.Shapes == ShapeRule.CropToBaseOrSkip && inputs.BaseIndex >= 0) return FitToBase(inputs, tensors, matrices);
+        int other = 1 + tensors.Skip(1).TakeWhile(tensor => tensor.Shape == tensors[0].Shape).Count();
+        throw new RecallException(
+            $"{_config.File}: {inputs.Name}: the shapes differ: {tensors[0].Shape} in {inputs.ModelNames[0]}, {tensors[other].Shape} in {inputs.ModelNames[other]}"
+            + (inputs.IsEmbedding ? "; models with different vocabularies merge with a 'tokenizer' key" : ""));
+    }
+
+    (TensorInputs, ImmutableArray<TensorSource>) FitToBase(TensorInputs inputs, ImmutableArray<TensorSource> tensors, bool matrices)
+    {
+        var shape = tensors[inputs.BaseIndex].Shape;
+        var keep = new List<int>();
+        var fitted = tensors.ToBuilder();
+        for (int i = 0; i < tensors.Length; i++)
+        {
+            if (tensors[i].Shape == shape)
+            {
+                keep.Add(i);
+            }
+            else if (matrices)
+            {
+                if (tensors[i].Shape[0] < shape[0] || tensors[i].Shape[1] < shape[1])
+                    throw new RecallException($"{_config.File}: {inputs.Name}: {inputs.ModelNames[i]} has {tensors[i].Shape}, less than the base's {shape}");
+                _notes.Add($"{inputs.Name}: {inputs.ModelNames[i]} has {tensors[i].Shape}: cut to the base's {shape}");
+                fitted[i] = Crop(tensors[i], shape[0], shape[1]);
+                keep.Add(i);
+            }
+            else
+            {
+                _notes.Add($"{inputs.Name}: {inputs.ModelNames[i]} has {tensors[i].Shape}, the base {shape}: this model is left out of it");
+            }
+        }
+        return (inputs.Only(keep) with { Shape = shape }, [.. keep.Select(i => fitted[i])]);
+    }
+
+    static TensorSource Crop(TensorSource tensor, long rows, long columns) =>
+        tensor.Shape[0] == rows && tensor.Shape[1] == columns ? tensor : new CroppedTensor(tensor, rows, columns);
+}

@@ -1,0 +1,103 @@
+using static TorchSharp.torch;
+
+namespace Recall.Representations;
+
+/// <summary>What all blocks share on one batch: the rotation of each position and who sees whom.</summary>
+public sealed class AttentionContext : IDisposable
+{
+    readonly Dictionary<int, Tensor> _masks = [];   // by window; 0: none
+    readonly Tensor? _real;                         // [B, keys] bool; null where no padding comes before a real token
+    readonly long _queries, _past;
+
+    AttentionContext(BlockOptions options, Tensor positions, Tensor? real, long past, ScalarType type)
+    {
+        // positions [B or 1, queries]
+        using var scope = NewDisposeScope();
+        _queries = positions.shape[1];
+        _past = past;
+        _real = real;
+        var rope = options.Rope;
+        var frequencies = tensor(rope.Frequencies(options.HeadDim, past + _queries)).to_type(ScalarType.Float32);
+        var angles = (positions.to_type(ScalarType.Float32).unsqueeze(-1) * frequencies).unsqueeze(1);
+        angles = cat([angles, angles], -1);
+        Cosine = (angles.cos() * rope.AttentionFactor).to_type(type).DetachFromDisposeScope();
+        Sine = (angles.sin() * rope.AttentionFactor).to_type(type).DetachFromDisposeScope();
+        if (rope.QueryScalingBeta == 0) return;
+        var periods = positions.floor_divide(rope.OriginalMaxPositions).to_type(ScalarType.Float32);
+        QueryScale = (1 + rope.QueryScalingBeta * periods.log1p()).to_type(type).unsqueeze(1).unsqueeze(-1).DetachFromDisposeScope();
+    }
+
+    /// <summary>Cosines: [B or 1, 1, T, D].</summary>
+    public Tensor Cosine { get; }
+
+    /// <summary>Sines: [B or 1, 1, T, D].</summary>
+    public Tensor Sine { get; }
+
+    /// <summary>Factors of the queries: [B or 1, 1, T, 1]; null: none.</summary>
+    public Tensor? QueryScale { get; }
+
+    /// <summary>
+    /// For texts that begin at the first column: positions 0 … T − 1. Padding at the end needs no mask, since no real token looks ahead.
+    /// </summary>
+    public static AttentionContext Of(BlockOptions options, long length, ScalarType type = ScalarType.Float32)
+    {
+        using var positions = arange(length).unsqueeze(0);
+        return new AttentionContext(options, positions, null, 0, type);
+    }
+
+    /// <summary>For a batch, padded on either side; positions count real tokens. The batch must live as long as the context.</summary>
+    public static AttentionContext Of(BlockOptions options, TokenBatch batch, ScalarType type = ScalarType.Float32) =>
+        batch.PaddedLeft && batch.Lengths.Any(length => length < batch.Ids.shape[1])
+            ? Of(options, batch.Real, 0, type)
+            : Of(options, batch.Ids.shape[1], type);
+
+    /// <summary>
+    /// For the columns after the first <paramref name="past"/> of rows whose real tokens are given, [B, past + T] bool: as generation needs it, where
+    /// keys and values of the first columns are cached. <paramref name="real"/> must live as long as the context.
+    /// </summary>
+    public static AttentionContext Of(BlockOptions options, Tensor real, long past, ScalarType type = ScalarType.Float32)
+    {
+        using var scope = NewDisposeScope();
+        var positions = (real.to_type(ScalarType.Int64).cumsum(1) - 1).clamp(min: 0).narrow(1, past, real.shape[1] - past);
+        return new AttentionContext(options, positions, real, past, type);
+    }
+
+    /// <summary>
+    /// Softmax attention of every query over the keys it sees: those before it and itself, real ones, within the window.
+    /// </summary>
+    public Tensor Attend(Tensor queries, Tensor keys, Tensor values, int? window)
+    {
+        // [B, H, T, D], [B, H, past + T, D] twice → [B, H, T, D]
+        long reach = window is { } tokens && tokens < _past + _queries ? tokens : 0;
+        if (_real is null && reach == 0 && _past == 0)
+            return nn.functional.scaled_dot_product_attention(queries, keys, values, is_casual: true);
+        if (!_masks.TryGetValue((int)reach, out var mask)) _masks.Add((int)reach, mask = Mask(reach));
+        return nn.functional.scaled_dot_product_attention(queries, keys, values, mask);
+    }
+
+    Tensor Mask(long reach)
+    {
+        // → [B or 1, 1, T, past + T] bool
+        using var scope = NewDisposeScope();
+        var key = arange(_past + _queries).unsqueeze(0);
+        var distance = arange(_past, _past + _queries).unsqueeze(1) - key;
+        var seen = distance.ge(0);
+        if (reach > 0) seen = seen.logical_and(distance.lt(reach));
+        seen = seen.unsqueeze(0).unsqueeze(0);
+        if (_real is not null)
+        {
+            // A padded query sees itself: with nothing to see its softmax would be NaN, which 0 · NaN would carry to real tokens.
+            seen = seen.logical_and(_real.unsqueeze(1).unsqueeze(1)).logical_or(distance.eq(0));
+        }
+        return seen.DetachFromDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Cosine.Dispose();
+        Sine.Dispose();
+        QueryScale?.Dispose();
+        foreach (var mask in _masks.Values) mask.Dispose();
+    }
+}

@@ -1,0 +1,177 @@
+using Recall.Checkpoints;
+using Recall.Methods;
+using Recall.Numerics;
+using Recall.Planning;
+
+namespace Recall.Streaming;
+
+/// <summary>One output tensor on its way: its tiles, its merge, what its reduce passes have found so far.</summary>
+sealed class TensorWork
+{
+    const int CopiedTileBytes = 1 << 20;
+
+    readonly OutputTensor _tensor;
+    readonly TensorMerge? _merge;
+    readonly long _elements, _tileElements;
+    readonly int _stripElements;
+    readonly Dictionary<int, double[]> _early = [];
+    double[] _sums = [];
+    long[] _counts = [];
+    int _added;
+
+    public TensorWork(OutputTensor tensor, TensorMerge? merge)
+    {
+        (_tensor, _merge) = (tensor, merge);
+        _elements = tensor.Copied is null ? tensor.Shape.Elements : tensor.Length;
+        _tileElements = tensor.Copied is null ? TileReader.TileElements : CopiedTileBytes;
+        _stripElements = TileReader.StripElements;
+        if (merge is { WholeRows: true })
+        {
+            long row = Math.Max(tensor.Shape.RowLength, 1);
+            _stripElements = checked((int)(Math.Max(TileReader.StripElements / row, 1) * row));
+            _tileElements = Math.Max(TileReader.TileElements / _stripElements, 1) * (long)_stripElements;
+        }
+        Tiles = checked((int)((_elements + _tileElements - 1) / _tileElements));
+    }
+
+    /// <summary>Number of tiles.</summary>
+    public int Tiles { get; }
+
+    /// <summary>True while the merge asks for a reduce pass of this number.</summary>
+    public bool HasPass(int pass) => _merge is not null && pass < _merge.Passes;
+
+    /// <summary>Makes room for a pass.</summary>
+    public void BeginPass(int pass)
+    {
+        var (sums, counts) = _merge!.Reduction(pass);
+        (_sums, _counts, _added) = (new double[sums], new long[counts], 0);
+    }
+
+    /// <summary>One tile of a reduce pass.</summary>
+    public void Reduce(int pass, int tile, Worker worker)
+    {
+        var (sumCount, countCount) = _merge!.Reduction(pass);
+        Span<double> sums = worker.Sums(sumCount);
+        Span<long> counts = worker.Counts(countCount);
+        Begin(worker);
+        long end = Math.Min((tile + 1) * _tileElements, _elements);
+        for (long start = tile * _tileElements; start < end; start += _stripElements)
+        {
+            var strip = Read(worker, start, (int)Math.Min(_stripElements, end - start), tile);
+            if (pass == 0) CheckInputs(strip);
+            _merge.Reduce(pass, strip, sums, counts);
+        }
+        lock (_early)
+        {
+            AddInOrder(tile, sums);
+            Counters.Move(counts, _counts);
+        }
+    }
+
+    // Sums are added tile by tile in the tensor's order; those of a tile that is done before its turn wait.
+    void AddInOrder(int tile, ReadOnlySpan<double> sums)
+    {
+        if (sums.IsEmpty) return;
+        if (tile != _added)
+        {
+            _early.Add(tile, sums.ToArray());
+            return;
+        }
+        Add(sums);
+        while (_early.Remove(_added, out double[]? next)) Add(next);
+
+        void Add(ReadOnlySpan<double> one)
+        {
+            for (int i = 0; i < one.Length; i++) _sums[i] += one[i];
+            _added++;
+        }
+    }
+
+    // A method that drops elements, or compares them, would lose a NaN in silence.
+    void CheckInputs(in Strip strip)
+    {
+        for (int i = 0; i < _tensor.Sources.Length; i++)
+            if (!float.IsFinite(Elementwise.MaxMagnitude(strip[i]))) throw DamagedInput(strip)!;
+    }
+
+    /// <summary>Gives the merge what the pass has found.</summary>
+    public void EndPass(int pass)
+    {
+        _merge!.EndPass(pass, new Reduced(_sums, _counts));
+        (_sums, _counts) = ([], []);
+    }
+
+    /// <summary>Merges one tile and writes it; returns its bytes in the output.</summary>
+    public int Apply(int tile, Worker worker, OutputWriter writer)
+    {
+        long first = tile * _tileElements, end = Math.Min(first + _tileElements, _elements);
+        if (_tensor.Copied is { } stored)
+        {
+            Begin(worker);
+            writer.Write(_tensor.Shard, _tensor.Offset + first, worker.Reader.Bytes(stored, first, (int)(end - first)));
+            return (int)(end - first);
+        }
+        var bytes = Merge(tile, worker);
+        writer.Write(_tensor.Shard, _tensor.Offset + PlainEncoding.Of(_tensor.DType).Bytes(first), bytes);
+        return bytes.Length;
+    }
+
+    /// <summary>Merges one tile: its bytes in the output, until the worker's next tile.</summary>
+    public ReadOnlySpan<byte> Merge(int tile, Worker worker)
+    {
+        long first = tile * _tileElements, end = Math.Min(first + _tileElements, _elements);
+        var encoding = PlainEncoding.Of(_tensor.DType);
+        var bytes = worker.Bytes((int)encoding.Bytes(end - first));
+        Begin(worker);
+        bool checkInputs = _merge!.Passes == 0;
+        for (long start = first; start < end; start += _stripElements)
+        {
+            int length = (int)Math.Min(_stripElements, end - start);
+            var strip = Read(worker, start, length, tile);
+            if (checkInputs) CheckInputs(strip);
+            var output = worker.Output(length);
+            _merge.Apply(strip, output);
+            // NaN and infinities compare false.
+            if (!(Elementwise.MaxMagnitude(output) <= _tensor.DType.LargestNumber())) throw NotFinite(worker, start, length, output);
+            encoding.Encode(output, bytes.Slice((int)encoding.Bytes(start - first), (int)encoding.Bytes(length)));
+        }
+        return bytes;
+    }
+
+    void Begin(Worker worker)
+    {
+        if (!ReferenceEquals(worker.LastTensor, this))
+        {
+            worker.Reader.BeginTensor();
+            worker.LastTensor = this;
+        }
+        worker.Reader.Begin(_tileElements);
+    }
+
+    Strip Read(Worker worker, long start, int length, int tile)
+    {
+        var strips = worker.Strips(_tensor.Sources.Length, length);
+        for (int i = 0; i < _tensor.Sources.Length; i++) _tensor.Sources[i].Read(worker.Reader, start, strips[i].AsSpan(0, length));
+        return new Strip(strips, start, length, tile);
+    }
+
+    RecallException NotFinite(Worker worker, long start, int length, ReadOnlySpan<float> output)
+    {
+        int at = output.IndexOfAnyExceptInRange(-_tensor.DType.LargestNumber(), _tensor.DType.LargestNumber());
+        float value = output[at];
+        return DamagedInput(Read(worker, start, length, 0)) ?? new RecallException(float.IsFinite(value)
+            ? $"{_tensor.Name}: the merged value {value:R} at element {start + at} is too large for {_tensor.DType.TorchName()}; set out_dtype: float32, or smaller weights"
+            : $"{_tensor.Name}: the method {_tensor.Method.Name} gives {value} at element {start + at}; its inputs are finite, so the parameters (weights that cancel, say) make it");
+    }
+
+    RecallException? DamagedInput(in Strip inputs)
+    {
+        for (int i = 0; i < _tensor.Sources.Length; i++)
+        {
+            int bad = inputs[i].IndexOfAnyExceptInRange(float.MinValue, float.MaxValue);
+            if (bad >= 0)
+                return new RecallException($"{_tensor.Inputs.ModelNames[i]}: tensor {_tensor.Sources[i].Name} holds {inputs[i][bad]} at element {inputs.Start + bad}: the model is damaged (training that diverged, or a broken copy)");
+        }
+        return null;
+    }
+}
