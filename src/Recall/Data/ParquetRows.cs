@@ -8,7 +8,8 @@ using Recall.Checkpoints;
 
 namespace Recall.Data;
 
-/// <summary>Rows of Parquet, one row group at a time. Bytes are <c>{"$base64": …}</c>, dates and times ISO 8601, decimals text with all their places.</summary>
+/// <summary>Rows of Parquet, one row group at a time. Bytes are <c>{"$base64": …}</c>, dates and times ISO 8601, decimals text with all
+/// their places.</summary>
 static class ParquetRows
 {
     static readonly ParquetOptions Options = new() { UseDateOnlyTypeForDates = true };
@@ -46,10 +47,12 @@ static class ParquetRows
         using var stream = File.OpenRead(path);
         var reader = ParquetReader.CreateAsync(stream, Options).GetAwaiter().GetResult();
         var groups = reader.Metadata?.RowGroups ?? [];
-        foreach (var chunk in groups.SelectMany(group => group.Columns).Select(column => column.MetaData).OfType<Parquet.Meta.ColumnMetaData>())
+        foreach (var chunk in groups.SelectMany(group => group.Columns).Select(column =>
+            column.MetaData).OfType<Parquet.Meta.ColumnMetaData>())
         {
             // Parquet.Net 6.1 cuts characters of more than one byte in this encoding apart, in silence.
-            bool text = reader.Schema.DataFields.Any(field => (field.ClrType == typeof(string) || field.ClrType == typeof(ReadOnlyMemory<char>)) && field.Path.ToList().SequenceEqual(chunk.PathInSchema));
+            bool text = reader.Schema.DataFields.Any(field => (field.ClrType == typeof(string)
+                || field.ClrType == typeof(ReadOnlyMemory<char>)) && field.Path.ToList().SequenceEqual(chunk.PathInSchema));
             if (text && chunk.Encodings.Contains(Parquet.Meta.Encoding.DELTA_BYTE_ARRAY))
                 throw new RecallException($"{path}: column {Quoted.Of(string.Join('.', chunk.PathInSchema))} is in the encoding DELTA_BYTE_ARRAY, which Recall does not read; write it anew with the writer's default encodings");
         }
@@ -79,7 +82,8 @@ static class ParquetRows
         }
     }
 
-    /// <summary>The library leaves nulls and empty lists out of a row: the schema says which fields there are. A list that is null is read as empty.</summary>
+    /// <summary>The library leaves nulls and empty lists out of a row: the schema says which fields there are. A list that is null is read
+    /// as empty.</summary>
     static JsonObject Fields(IDictionary<string, object> row, IReadOnlyList<Field> schema)
     {
         var fields = new JsonObject();
@@ -93,14 +97,16 @@ static class ParquetRows
         (null, _) => null,
         (IDictionary<string, object> fields, StructField parent) => Fields(fields, parent.Fields),
         (IEnumerable items, ListField list) => new JsonArray([.. items.Cast<object?>().Select(item => Node(item, list.Item))]),
-        (long or int, DataField { SchemaElement.LogicalType.TIME: { } unit }) => JsonValue.Create(Time(((IConvertible)value).ToInt64(CultureInfo.InvariantCulture), unit.Unit)),
+        (long or int, DataField { SchemaElement.LogicalType.TIME: { } unit }) =>
+            JsonValue.Create(Time(((IConvertible)value).ToInt64(CultureInfo.InvariantCulture), unit.Unit)),
         (_, MapField) => throw new RecallException($"column {Quoted.Of(field.Name)} is a map, which Recall does not read"),
         _ => Node(value),
     };
 
     static string Time(long value, Parquet.Meta.TimeUnit unit)
     {
-        var time = new TimeOnly(unit.MILLIS is not null ? value * TimeSpan.TicksPerMillisecond : unit.MICROS is not null ? value * TimeSpan.TicksPerMicrosecond : value / 100);
+        var time = new TimeOnly(unit.MILLIS is not null ? value * TimeSpan.TicksPerMillisecond : unit.MICROS is not null
+            ? value * TimeSpan.TicksPerMicrosecond : value / 100);
         return time.ToString(time.Ticks % TimeSpan.TicksPerSecond == 0 ? "HH:mm:ss" : "HH:mm:ss.ffffff", CultureInfo.InvariantCulture);
     }
 
@@ -114,7 +120,8 @@ static class ParquetRows
         Half number => DataSet.Number((double)number),
         float number => DataSet.Number(number),
         double number => DataSet.Number(number),
-        sbyte or byte or short or ushort or int or uint or long or ulong => JsonNode.Parse(((IFormattable)value).ToString(null, CultureInfo.InvariantCulture)),
+        sbyte or byte or short or ushort or int or uint or long or ulong =>
+            JsonNode.Parse(((IFormattable)value).ToString(null, CultureInfo.InvariantCulture)),
         DateTime time => JsonValue.Create(Iso(time)),
         DateOnly date => JsonValue.Create(date.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)),
         TimeOnly time => JsonValue.Create(time.ToString("HH:mm:ss.ffffff", CultureInfo.InvariantCulture)),
@@ -125,7 +132,8 @@ static class ParquetRows
 
     static string Iso(DateTime time)
     {
-        string text = time.ToString(time.Ticks % 10_000_000 == 0 ? "yyyy-MM-ddTHH:mm:ss" : "yyyy-MM-ddTHH:mm:ss.ffffff", CultureInfo.InvariantCulture);
+        string text = time.ToString(time.Ticks % 10_000_000 == 0 ? "yyyy-MM-ddTHH:mm:ss"
+            : "yyyy-MM-ddTHH:mm:ss.ffffff", CultureInfo.InvariantCulture);
         return time.Kind == DateTimeKind.Utc ? text + "+00:00" : text;
     }
 }

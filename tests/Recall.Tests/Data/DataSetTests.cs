@@ -47,7 +47,8 @@ public class DataSetTests
     {
         using var folder = new TemporaryFolder();
         File.WriteAllBytes(folder["a.txt"], [.. "ab\nc"u8, 0xE9, .. "\n"u8]);
-        Assert.Contains(":2: is not UTF-8 (byte 4 of the file is 0xE9)", Assert.Throws<RecallException>(() => DataSet.Read(folder["a.txt"]).ToList()).Message);
+        Assert.Contains(":2: is not UTF-8 (byte 4 of the file is 0xE9)", Assert.Throws<RecallException>(() =>
+            DataSet.Read(folder["a.txt"]).ToList()).Message);
     }
 
     [Fact]

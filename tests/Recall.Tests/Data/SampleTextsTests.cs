@@ -34,7 +34,8 @@ public class SampleTextsTests
     {
         using var folder = Folder("{\"question\":\"sky?\",\"label\":1}\n{\"question\":\"blood?\",\"label\":0}");
         File.WriteAllText(folder["task.yaml"], Task);
-        Assert.Equal([("Q: sky?\nA:", " blue"), ("Q: blood?\nA:", " red")], SampleTexts.Read(folder["task.yaml"]).Select(text => (text.Text, text.Answer!)));
+        Assert.Equal([("Q: sky?\nA:", " blue"), ("Q: blood?\nA:", " red")], SampleTexts.Read(folder["task.yaml"]).Select(text =>
+            (text.Text, text.Answer!)));
         Assert.Equal("sky?", SampleTexts.Read(folder["task.yaml"], "{{question}}")[0].Text);
 
         var task = EvaluationTask.Read(folder["task.yaml"]);
@@ -54,7 +55,8 @@ public class SampleTextsTests
     public void WhatGivesNoTextIsRefusedWithItsRow(string rows, string? template, string reason)
     {
         using var folder = Folder(rows);
-        Assert.Contains(reason, Assert.Throws<RecallException>(() => SampleTexts.Read(folder["rows.jsonl"], template, "recall.text")).Message);
+        Assert.Contains(reason, Assert.Throws<RecallException>(() =>
+            SampleTexts.Read(folder["rows.jsonl"], template, "recall.text")).Message);
     }
 
     [Fact]
@@ -62,7 +64,8 @@ public class SampleTextsTests
     {
         Assert.True(PythonLiteral.TryParse("['a', \"it's\", 1, -2.5, True, None, ('x',), {'k': [1]}, '\\n\\xe9']", out var value));
         Assert.Equal("""["a","it\u0027s",1,-2.5,true,null,["x"],{"k":[1]},"\n\u00E9"]""", value!.ToJsonString());
-        foreach (string broken in new[] { "", "[", "['a'", "['a' 'b']", "[a]", "['\\ud800']", "[1] 2", new string('[', 1000) }) Assert.False(PythonLiteral.TryParse(broken, out _), broken);
+        foreach (string broken in new[] { "", "[", "['a'", "['a' 'b']", "[a]", "['\\ud800']", "[1] 2", new string('[',
+            1000) }) Assert.False(PythonLiteral.TryParse(broken, out _), broken);
     }
 
     static TemporaryFolder Folder(string rows)

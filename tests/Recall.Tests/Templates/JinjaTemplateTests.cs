@@ -17,7 +17,8 @@ public class JinjaTemplateTests
     [InlineData("a\n{% if c %}\nb\n{% endif %}\n", "a\n\nb\n\n")]
     [InlineData("{% raw %}{{ a }}{% endraw %}", "{{ a }}")]
     [InlineData("{{ 'x' if not c }}{{ nope is defined }}{{ nope | default('d') }}", "Falsed")]
-    public void ValuesPrintAsInPython(string template, string text) => Assert.Equal(text, JinjaTemplate.Parse(template, "t").Render(Variables()));
+    public void ValuesPrintAsInPython(string template, string text) =>
+        Assert.Equal(text, JinjaTemplate.Parse(template, "t").Render(Variables()));
 
     [Fact]
     public void ChatTemplatesTrimBlocksAndLetVariablesBeAbsent() =>
@@ -45,12 +46,14 @@ public class JinjaTemplateTests
 
     [Fact]
     public void NearestFieldIsSuggested() =>
-        Assert.Contains("did you mean 'question'?", Assert.Throws<RecallException>(() => JinjaTemplate.Parse("{{ qestion }}", "t").Render(new JsonObject { ["question"] = "q" })).Message);
+        Assert.Contains("did you mean 'question'?", Assert.Throws<RecallException>(() =>
+            JinjaTemplate.Parse("{{ qestion }}", "t").Render(new JsonObject { ["question"] = "q" })).Message);
 
     [Fact]
     public void LoopsWithoutEndAndNestingWithoutEndAreStopped()
     {
-        Assert.Throws<RecallException>(() => JinjaTemplate.Parse("{% for i in range(100000000) %}{% for j in range(1000) %}a{% endfor %}{% endfor %}", "t").Render([]));
+        Assert.Throws<RecallException>(() =>
+            JinjaTemplate.Parse("{% for i in range(100000000) %}{% for j in range(1000) %}a{% endfor %}{% endfor %}", "t").Render([]));
         Assert.Throws<RecallException>(() => JinjaTemplate.Parse("{{ " + new string('(', 20_000), "t"));
         Assert.Throws<RecallException>(() => JinjaTemplate.Parse(new string('x', 2_000_000), "t"));
     }
@@ -63,7 +66,8 @@ public class JinjaTemplateTests
     });
 
     [Fact]
-    public void OneTemplateServesManyThreads() => Parallel.For(0, 200, i => Assert.Equal($"row {i}", Echo.Render(new JsonObject { ["text"] = $"row {i}" })));
+    public void OneTemplateServesManyThreads() => Parallel.For(0, 200, i =>
+        Assert.Equal($"row {i}", Echo.Render(new JsonObject { ["text"] = $"row {i}" })));
 
     static readonly JinjaTemplate Echo = JinjaTemplate.Parse("{{ text }}", "t");
 

@@ -16,20 +16,25 @@ sealed class TaskData
 
     public static TaskData Read(YamlSection task, string folder)
     {
-        string kind = task.TakeText("dataset_path") ?? throw task.Place.Error($"dataset_path is missing: one of {string.Join(", ", Kinds)}");
+        string kind = task.TakeText("dataset_path")
+            ?? throw task.Place.Error($"dataset_path is missing: one of {string.Join(", ", Kinds)}");
         if (!Kinds.Contains(kind))
-            throw task.At(task.Take("dataset_path")!, "dataset_path").Error($"{Quoted.Of(kind)} is not on this disk: Recall reads local files, dataset_path {string.Join(", ", Kinds)} with dataset_kwargs.data_files");
-        var section = task.TakeSection("dataset_kwargs") ?? throw task.Place.Error("dataset_kwargs.data_files is missing: the files of each split");
+            throw task.At(task.Take("dataset_path")!,
+                "dataset_path").Error($"{Quoted.Of(kind)} is not on this disk: Recall reads local files, dataset_path {string.Join(", ", Kinds)} with dataset_kwargs.data_files");
+        var section = task.TakeSection("dataset_kwargs")
+            ?? throw task.Place.Error("dataset_kwargs.data_files is missing: the files of each split");
         string separator = section.TakeText("sep") ?? section.TakeText("delimiter") ?? "";
         if (separator.Length > 1) throw section.Place.Error($"'sep' must be one character, not {Quoted.Of(separator)}");
         bool header = section.Entries.All(entry => entry.Key != "header" || !Yaml11.IsNull(entry.Value));
         section.Take("header");
-        var data = new TaskData(kind, new DataSetOptions(separator.Length == 1 ? separator[0] : null, header, section.TakeText("field")), section.Place);
+        var data = new TaskData(kind, new DataSetOptions(separator.Length == 1 ? separator[0]
+            : null, header, section.TakeText("field")), section.Place);
         string root = Path.Combine(folder, section.TakeText("data_dir") ?? "");
         switch (section.Take("data_files"))
         {
             case YamlMapping splits:
-                foreach (var split in splits.Entries) data._files[split.Key] = Files(split.Value, root, section.At(split.Value, $"data_files.{split.Key}"));
+                foreach (var split in splits.Entries) data._files[split.Key] = Files(split.Value, root, section.At(split.Value,
+                    $"data_files.{split.Key}"));
                 break;
             case { } node: data._files["train"] = Files(node, root, section.At(node, "data_files")); break;
             default: throw section.Place.Error("data_files is missing: split: file");
