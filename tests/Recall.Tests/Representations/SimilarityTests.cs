@@ -9,7 +9,7 @@ public class SimilarityTests
 {
     static readonly string[] Models = ["expert_a", "expert_b", "newest"];
 
-    public static TheoryData<string, double> GoldenTensors() =>
+    public static TheoryData<string, double> Golden() =>
         new(Similarities().SelectMany(entry => entry.Value!["weights"]!.AsObject().Select(weights => (entry.Key, double.Parse(weights.Key)))));
 
     [Theory, MemberData(nameof(Golden))]
