@@ -5,8 +5,10 @@ using static TorchSharp.torch;
 namespace Recall.Representations;
 
 /// <summary>
-/// Arithmetic with scalars that are never collected. TorchSharp 0.107 makes an object for every number that a call takes, the hidden factor of
-/// <c>a + b</c> included, and does not hold it while libtorch reads it: a garbage collection at that moment frees it, and the call fails, or computes
+/// Arithmetic with scalars that are never collected. TorchSharp 0.107 makes an object for every number that a call takes, the hidden
+/// factor of
+/// <c>a + b</c> included, and does not hold it while libtorch reads it: a garbage collection at that moment frees it, and the call
+/// fails, or computes
 /// with another number. It was seen on a busy machine; so forward passes do without such objects.
 /// </summary>
 static class KeptScalars

@@ -2,7 +2,9 @@ using Recall.Configuration;
 
 namespace Recall.Representations;
 
-/// <summary>How alike the representations of two models are, layer by layer (arXiv 2510.20479): 1 for equal ones, 0 for unlike ones.</summary>
+/// <summary>
+/// How alike the representations of two models are, layer by layer (arXiv 2510.20479): 1 for equal ones, 0 for unlike ones.
+/// </summary>
 public static class Similarity
 {
     /// <summary>
@@ -48,7 +50,8 @@ public static class Similarity
     }
 
     /// <summary>
-    /// Linear centred kernel alignment (arXiv 1905.00414): ‖XᵀY‖² / (‖XᵀX‖ ‖YᵀY‖), Frobenius norms, columns centred; computed from the Gram matrices
+    /// Linear centred kernel alignment (arXiv 1905.00414): ‖XᵀY‖² / (‖XᵀX‖ ‖YᵀY‖), Frobenius norms, columns centred; computed from the
+    /// Gram matrices
     /// of the samples: ‖XᵀY‖² = ⟨XXᵀ, YYᵀ⟩. NaN where the samples of either are all alike.
     /// </summary>
     public static double Cka(PooledStates model, PooledStates reference)

@@ -12,9 +12,9 @@ public class RecallWeightsTests
     static readonly string[] Names = ["expert_a", "expert_b", "newest"];
     static readonly RecallOptions Float32 = new() { Compute = ComputeType.Float32, Count = 8 };
 
-    public static TheoryData<string, double> GoldenTensors() => SimilarityTests.GoldenTensors();
+    public static TheoryData<string, double> Cases() => SimilarityTests.Cases();
 
-    [Theory, MemberData(nameof(Golden))]
+    [Theory, MemberData(nameof(Cases))]
     public void WeightsOfTheWholePipelineAreThoseOfTheReference(string key, double temperature)
     {
         var expected = Expected()["similarity"]![key]!;

@@ -8,7 +8,10 @@ using Recall.Tokenization;
 
 namespace Recall.Tests.Representations;
 
-/// <summary>RECALL on a real model (SmolLM2-135M-Instruct, Q4_1) with five adapters, against PyTorch: tokens, representations, similarity and weights.</summary>
+/// <summary>
+/// RECALL on a real model (SmolLM2-135M-Instruct, Q4_1) with five adapters, against PyTorch: tokens, representations, similarity and
+/// weights.
+/// </summary>
 public class SmolLM2WeightsTests
 {
     // The blocks above compute in the same way; all thirty were compared when this was written, and take minutes on a small machine.
