@@ -115,7 +115,8 @@ public sealed class RecallWeights : IDisposable
         var chosen = TypicalSamples.WithoutClusters(texts, options.Count);
         if (chosen is null)
         {
-            PooledStates representations = Represent.Pooled(name, reference, [.. candidates.Select(candidate => candidate.Ids)], options, cancellation);
+            int[][] ids = [.. candidates.Select(candidate => candidate.Ids)];
+            var representations = Represent.Pooled(name, reference, ids, options, cancellation);
             chosen = TypicalSamples.Choose(representations, texts, options.Count, options.Seed, cancellation);
         }
         return [.. chosen.Select(sample => candidates[sample.Row] with { ClusterSize = sample.ClusterSize })];
@@ -125,7 +126,11 @@ public sealed class RecallWeights : IDisposable
     {
         if (samples.Count == 0) throw new RecallException("recall: there are no samples: the file of samples holds no texts");
         foreach (var sample in samples)
-            if (sample.Ids.Length == 0) throw new RecallException($"recall: the text of row {sample.Row + 1} of the samples is empty: it has no tokens; take the row out, or mend the template 'text'");
+            {
+            if (sample.Ids.Length > 0) continue;
+            throw new RecallException($"recall: the text of row {sample.Row + 1} of the samples is empty: it has no tokens; "
+                + "take the row out, or mend the template 'text'");
+        }
     }
 
     static void Prefetch(IEnumerable<TensorSource> sources)

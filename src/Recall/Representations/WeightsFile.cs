@@ -48,7 +48,12 @@ public sealed record WeightsFile(
         Add("max_tokens", Options.MaxTokens);
         Add("compute", Options.Compute.ToString().ToLowerInvariant());
         Add("seed", Options.Seed);
-        AddLines("samples", Samples.Select(sample => new JsonObject { ["row"] = sample.Row, ["cluster_size"] = sample.ClusterSize, ["text"] = sample.Text }), ",");
+        AddLines("samples", Samples.Select(sample => new JsonObject
+        {
+            ["row"] = sample.Row,
+            ["cluster_size"] = sample.ClusterSize,
+            ["text"] = sample.Text,
+        }), ",");
         AddLines("layers", Layers.Select(layer => new JsonObject
         {
             ["layer"] = layer.Layer,
