@@ -12,7 +12,7 @@ namespace Recall.Tests.Representations;
 /// RECALL on a real model (SmolLM2-135M-Instruct, Q4_1) with five adapters, against PyTorch: tokens, representations, similarity and
 /// weights.
 /// </summary>
-public class SmolLM2WeightsTests
+public class SmolLM2WeightsTests : TorchTests
 {
     // The blocks above compute in the same way; all thirty were compared when this was written, and take minutes on a small machine.
     const int LastLayer = 1;
