@@ -30,15 +30,16 @@ public sealed record TrainResult(string Output, long TrainedWeights, ImmutableAr
 /// </summary>
 public static class TrainRun
 {
-    /// <summary>The same with the config's model and its tokenizer, opened here.</summary>
-    /// <exception cref="RecallException">As below; also a model that is not there, or has no tokenizer.</exception>
+    /// <summary>Does what a training file asks: opens its model, tokenizer and data, then <see cref="Run(TrainConfig, Checkpoint, IReadOnlyList{PromptAnswer},
+    /// Func{string, int[]}, IProgress{TrainProgress}?, Action{string}?, TimeProvider?, CancellationToken)"/>.</summary>
+    /// <exception cref="RecallException">As there; also a model or data that is not there, or a model without tokenizer.</exception>
     public static TrainResult Run(
-        TrainConfig config, IReadOnlyList<PromptAnswer> rows, IProgress<TrainProgress>? progress = null, Action<string>? note = null,
-        TimeProvider? time = null, CancellationToken cancellation = default)
+        TrainConfig config, IProgress<TrainProgress>? progress = null, Action<string>? note = null, TimeProvider? time = null,
+        CancellationToken cancellation = default)
     {
         var checkpoint = OpenedModel.Open(config.Model).Checkpoint;
         var tokenizer = Tokenizer.Load(checkpoint);
-        return Run(config, checkpoint, rows, text => tokenizer.Encode(text), progress, note, time, cancellation);
+        return Run(config, checkpoint, TrainingRows.Read(config), text => tokenizer.Encode(text), progress, note, time, cancellation);
     }
 
     /// <summary>Tunes a model on rows and writes the result. Cancelled or failed, it leaves nothing behind.</summary>
