@@ -12,6 +12,8 @@ static class BlockOptionsReader
     {
         var family = Family(config);
         var traits = family.Block!;
+        if (config.Has("quantization_config"))
+            throw config.Error("quantization_config", "says that the weights are quantised; Recall computes with plain ones: name the model they were made from");
         int hidden = config.Integer("hidden_size", 1, MostValues), heads = config.Integer("num_attention_heads", 1, MostValues);
         int keyValueHeads = config.Integer("num_key_value_heads", 1, MostValues, heads);
         if (heads % keyValueHeads != 0) throw config.Error("num_key_value_heads", $"is {keyValueHeads}, which does not divide the {heads} attention heads");

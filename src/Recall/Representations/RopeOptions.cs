@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+
 namespace Recall.Representations;
 
 /// <summary>How the frequencies of rotary positions (arXiv 2104.09864) are stretched to longer texts; names as in transformers' <c>rope_type</c>.</summary>
@@ -92,6 +94,10 @@ public sealed record RopeOptions
     {
         var rope = config.Section("rope_parameters") ?? config.Section("rope_scaling") ?? new ModelConfig([], config.Where);
         const int most = int.MaxValue;
+        string? nested = rope.Values.FirstOrDefault(entry => entry.Value is JsonObject).Key;
+        if (nested is not null) throw rope.Error(nested, "sets rotary positions for one kind of layers; Recall computes models that have the same in all");
+        foreach (var part in new[] { rope, config })
+            if (part.Number("partial_rotary_factor", 0, 1) != 1) throw part.Error("partial_rotary_factor", "is not 1; Recall rotates whole heads");
         string name = rope.Text("rope_type") ?? rope.Text("type") ?? "default";
         var kind = name switch
         {

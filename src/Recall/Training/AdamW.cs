@@ -17,7 +17,9 @@ sealed class AdamW : IDisposable
     public AdamW(IEnumerable<(Tensor Weight, double Decay)> weights)
     {
         using var quiet = no_grad();
+        using var scope = NewDisposeScope();
         _weights = [.. weights.Select(entry => (entry.Weight, entry.Decay, Zero(entry.Weight), Zero(entry.Weight)))];
+        foreach (var (weight, _, _, _) in _weights) weight.grad?.zero_();     // of a run before that stopped half-way
     }
 
     static Tensor Zero(Tensor like) => zeros_like(like, requires_grad: false).DetachFromDisposeScope();
