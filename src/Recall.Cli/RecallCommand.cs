@@ -42,7 +42,10 @@ static class RecallCommand
     }
 
     /// <summary>Every command, in the order of the help.</summary>
-    public static IEnumerable<Verb> Verbs() => [new MergeCommand(), new PlanCommand(), new RepresentCommand(), new ConvertCommand(), new InspectCommand(), new DiffCommand()];
+    public static IEnumerable<Verb> Verbs() => 
+    [
+        new MergeCommand(), new PlanCommand(), new RepresentCommand(), new TokenizeCommand(), new ConvertCommand(), new InspectCommand(), new DiffCommand(),
+    ];
 
     static int Refuse(ParseResult parse, Screen screen)
     {

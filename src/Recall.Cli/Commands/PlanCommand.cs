@@ -67,10 +67,13 @@ sealed class PlanCommand : Verb
             facts.Add("time", $"{Shown.Duration(TimeSpan.FromSeconds(time.Seconds))}{(plan.Cost.ForwardParameters > 0 ? " and the forward passes" : "")} "
                 + $"(reading {Shown.Bytes(time.ReadRate)}/s, writing {Shown.Bytes(time.WriteRate)}/s)");
         }
+        var groups = TensorGroup.Of(plan).ToList();
+        var ways = groups.Select(group => group.Made).Distinct().ToList();
+        for (int i = 0; i < ways.Count && !listTensors; i++) facts.Add(ways.Count == 1 ? "made of" : $"made of ({i + 1})", ways[i]);
         facts.Write();
         screen.Out.WriteLine();
         if (listTensors) ShowTensors(report, screen);
-        else ShowGroups(plan, screen);
+        else ShowGroups(groups, ways, screen);
         if (report.Notes.Count > 0) screen.Out.WriteLine();
         foreach (string note in report.Notes) screen.Out.WriteLine($"note: {Shown.Text(note)}");
     }
@@ -90,11 +93,15 @@ sealed class PlanCommand : Verb
         table.Write(screen);
     }
 
-    static void ShowGroups(MergePlan plan, Screen screen)
+    static void ShowGroups(List<TensorGroup> groups, List<string> ways, Screen screen)
     {
-        var table = new TextTable(screen, "tensors", ">number", "shape", "type", ">bytes", "made of");
-        foreach (var group in TensorGroup.Of(plan))
-            table.Row(group.Name, Shown.Count(group.Count), group.Shape, group.DType, Shown.Bytes(group.Bytes), group.Made);
+        bool alike = ways.Count == 1;
+        var table = new TextTable(screen, ["tensors", ">number", "shape", "type", ">bytes", .. alike ? Array.Empty<string>() : [">made of"]]);
+        foreach (var group in groups)
+        {
+            string[] way = alike ? [] : [$"({1 + ways.IndexOf(group.Made)})"];
+            table.Row([group.Name, Shown.Count(group.Count), group.Shape, group.DType, Shown.Bytes(group.Bytes), .. way]);
+        }
         table.Write(screen);
     }
 }

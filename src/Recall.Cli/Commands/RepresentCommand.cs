@@ -5,6 +5,7 @@ using Recall.Cli.Terminal;
 using Recall.Configuration;
 using Recall.Planning;
 using Recall.Representations;
+using Recall.Tokenization;
 
 namespace Recall.Cli.Commands;
 
@@ -12,7 +13,8 @@ namespace Recall.Cli.Commands;
 sealed class RepresentCommand : Verb
 {
     readonly Argument<string> _model = Common.Model("MODEL");
-    readonly TextArguments _texts = new();
+    readonly TextArguments _texts = new(maxTokens: 256);
+    readonly Option<bool> _ids = new("--ids") { Description = "TEXTS holds token ids: one JSON array a line; all of them count" };
     readonly Option<string> _out = new("--out", "-o") { Description = "The safetensors file to write", HelpName = "FILE", Required = true };
     readonly Option<bool> _tokens = new("--tokens") { Description = "Write every token's state in place of one vector a text: text.0.layer.0, ... of shape [tokens, hidden]" };
     readonly Option<bool> _logits = new("--logits") { Description = "Also write each text's scores: text.0.logits, ... of shape [tokens, vocabulary]" };
@@ -28,6 +30,7 @@ sealed class RepresentCommand : Verb
     {
         Add(_model);
         _texts.AddTo(this);
+        Add(_ids);
         Add(_out);
         Add(_tokens);
         Add(_logits);
@@ -40,7 +43,8 @@ sealed class RepresentCommand : Verb
         var model = OpenedModel.Open(ModelReference.Parse(parse.GetRequiredValue(_model)));
         string path = parse.GetRequiredValue(_out);
         bool tokens = parse.GetValue(_tokens), logits = parse.GetValue(_logits);
-        var texts = _texts.Read(parse, model.Checkpoint);
+        var texts = parse.GetValue(_ids) ? _texts.ReadIds(parse) : [.. _texts.Encode(parse, Tokenizer.Load(model.Checkpoint))];
+        if (texts.Count == 0) throw new RecallException("there are no texts in the file");
         var block = BlockOptions.Read(model.Checkpoint);
         using var file = new SafetensorsDraft(path, Layout(texts, block, tokens, logits));
         using (var progress = new ProgressLine(screen))

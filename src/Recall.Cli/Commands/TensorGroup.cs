@@ -39,6 +39,7 @@ sealed record TensorGroup(string Name, int Count, string Shape, string DType, lo
     {
         if (tensor.Inputs.Values.TryGetValue(name, out double value)) return double.IsNaN(value) ? "" : Shown.Number(value);
         var each = tensor.Inputs.PerModel[name];
-        return each.All(double.IsNaN) ? "" : string.Join("/", each.Select(number => double.IsNaN(number) ? "–" : Shown.Number(number)));
+        if (each.Distinct().Count() == 1) return double.IsNaN(each[0]) ? "" : Shown.Number(each[0]);
+        return string.Join("/", each.Select(number => double.IsNaN(number) ? "–" : Shown.Number(number)));
     }
 }

@@ -18,6 +18,9 @@ sealed record Screen(TextWriter Out, TextWriter Error)
         Converters = { new JsonStringEnumConverter() },
     };
 
+    /// <summary>JSON in one line, for output with a line for each thing.</summary>
+    public static JsonSerializerOptions JsonLine { get; } = new(Json) { WriteIndented = false };
+
     /// <summary>True where a person looks at the results: they may be coloured, and are cut to its width.</summary>
     public bool OutIsTerminal { get; init; }
 

@@ -17,7 +17,7 @@ sealed class TextTable
         {
             bool number = heading.StartsWith('>');
             var text = new Text(number ? heading[1..] : heading, new Style(decoration: terminal ? Decoration.Bold : Decoration.None));
-            var column = new TableColumn(text) { Alignment = number ? Justify.Right : Justify.Left, Padding = new Padding(0, 0, 2, 0), NoWrap = number };
+            var column = new TableColumn(text) { Alignment = number ? Justify.Right : Justify.Left, Padding = new Padding(0, 0, 2, 0), NoWrap = number || _table.Columns.Count == 0 };
             _table.AddColumn(column);
         }
     }
