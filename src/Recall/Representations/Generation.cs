@@ -6,7 +6,8 @@ namespace Recall.Representations;
 public static class Generation
 {
     /// <summary>
-    /// The most likely next token, again and again, until an end token (which is kept) or <paramref name="maxNew"/> tokens. Of equal scores the
+    /// The most likely next token, again and again, until an end token (which is kept) or <paramref name="maxNew"/> tokens. Of equal
+    /// scores the
     /// lowest id counts.
     /// </summary>
     /// <param name="model">The model.</param>
@@ -15,12 +16,14 @@ public static class Generation
     /// <param name="eos">The end tokens; none: <paramref name="maxNew"/> tokens whatever comes.</param>
     /// <param name="cancellation">Ends the work between tokens.</param>
     /// <returns>The new tokens.</returns>
-    public static int[] Greedy(LanguageModel model, int[] ids, int maxNew, IReadOnlyCollection<int> eos, CancellationToken cancellation = default) =>
+    public static int[] Greedy(
+        LanguageModel model, int[] ids, int maxNew, IReadOnlyCollection<int> eos, CancellationToken cancellation = default) =>
         Greedy(model, [ids], maxNew, eos, cancellation)[0];
 
     /// <summary>The same for several prompts in one batch: each result is that of its prompt alone, up to the rounding of sums.</summary>
     public static IReadOnlyList<int[]> Greedy(
-        LanguageModel model, IReadOnlyList<int[]> prompts, int maxNew, IReadOnlyCollection<int> eos, CancellationToken cancellation = default)
+        LanguageModel model, IReadOnlyList<int[]> prompts, int maxNew, IReadOnlyCollection<int> eos,
+        CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(maxNew);
         using var quiet = no_grad();

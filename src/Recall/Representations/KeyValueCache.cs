@@ -18,12 +18,16 @@ public sealed class KeyValueCache : IDisposable
     /// <summary>Tokens held.</summary>
     public long Length { get; private set; }
 
-    /// <summary>Adds the new tokens' keys and values of a layer and gives those of all tokens; <see cref="Advance"/> counts them once all layers have.</summary>
+    /// <summary>
+    /// Adds the new tokens' keys and values of a layer and gives those of all tokens; <see cref="Advance"/> counts them once all layers
+    /// have.
+    /// </summary>
     public (Tensor Keys, Tensor Values) Extend(int layer, Tensor keys, Tensor values)
     {
         // [B, key-value heads, T, D] twice → [B, key-value heads, length + T, D] twice
         long added = keys.shape[2];
-        if (Length + added > _keys[layer].shape[2]) (_keys[layer], _values[layer]) = (Grown(_keys[layer], added), Grown(_values[layer], added));
+        if (Length + added > _keys[layer].shape[2])
+            (_keys[layer], _values[layer]) = (Grown(_keys[layer], added), Grown(_values[layer], added));
         _keys[layer].narrow(2, Length, added).copy_(keys);
         _values[layer].narrow(2, Length, added).copy_(values);
         return (_keys[layer].narrow(2, 0, Length + added), _values[layer].narrow(2, 0, Length + added));
