@@ -12,7 +12,7 @@ public class RecallWeightsTests
     static readonly string[] Names = ["expert_a", "expert_b", "newest"];
     static readonly RecallOptions Float32 = new() { Compute = ComputeType.Float32, Count = 8 };
 
-    public static TheoryData<string, double> GoldenTensors() => SimilarityTests.GoldenTensors();
+    public static TheoryData<string, double> Golden() => SimilarityTests.Golden();
 
     [Theory, MemberData(nameof(Golden))]
     public void WeightsOfTheWholePipelineAreThoseOfTheReference(string key, double temperature)
