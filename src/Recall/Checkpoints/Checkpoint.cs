@@ -2,13 +2,14 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Recall.Checkpoints.Architectures;
 using Recall.Checkpoints.Gguf;
+using Recall.Checkpoints.Pickle;
 using Recall.Checkpoints.Safetensors;
 
 namespace Recall.Checkpoints;
 
 /// <summary>
 /// A model on disk, opened: its config and the headers of its weights, checked; no weight is read. A folder as transformers writes it, a bare
-/// <c>.safetensors</c> file, or a <c>.gguf</c> file (also as the only one of a folder), whose config and tokenizer are made from its header.
+/// <c>.safetensors</c> or PyTorch (<c>.bin</c>, <c>.pt</c>, <c>.pth</c>) file, or a <c>.gguf</c> file (also as the only one of a folder), whose config and tokenizer are made from its header.
 /// </summary>
 /// <param name="Path">The folder or file, as the user named it.</param>
 /// <param name="Config">The content of config.json; empty for a bare file of weights.</param>
@@ -49,8 +50,9 @@ public sealed record Checkpoint(string Path, JsonObject Config, IReadOnlyList<Te
     static Checkpoint OpenFile(string path) => System.IO.Path.GetExtension(path).ToLowerInvariant() switch
     {
         ".safetensors" => new Checkpoint(path, [], SafetensorsFile.Read(DataFile.Open(path)).Tensors, []),
+        ".bin" or ".pt" or ".pth" => new Checkpoint(path, [], PickleFile.Read(DataFile.Open(path)), []),
         ".gguf" => GgufCheckpoint.Open(path, path),
-        var other => throw new RecallException($"{path}: Recall reads folders of transformers, .safetensors and .gguf files, not {Quoted.Of(other)}"),
+        var other => throw new RecallException($"{path}: Recall reads folders of transformers, .safetensors, .bin, .pt, .pth and .gguf files, not {Quoted.Of(other)}"),
     };
 
     static bool HoldsSafetensors(string folder)
@@ -61,10 +63,13 @@ public sealed record Checkpoint(string Path, JsonObject Config, IReadOnlyList<Te
         string index = System.IO.Path.Combine(folder, "model.safetensors.index.json"), single = System.IO.Path.Combine(folder, "model.safetensors");
         if (File.Exists(single)) return SafetensorsFile.Read(DataFile.Open(single)).Tensors;
         if (File.Exists(index)) return SafetensorsIndex.Read(index);
+        string pickleIndex = System.IO.Path.Combine(folder, "pytorch_model.bin.index.json"), pickle = System.IO.Path.Combine(folder, "pytorch_model.bin");
+        if (File.Exists(pickle)) return PickleFile.Read(DataFile.Open(pickle));
+        if (File.Exists(pickleIndex)) return ShardIndex.Read(pickleIndex, PickleFile.Read);
         bool adapter = File.Exists(System.IO.Path.Combine(folder, "adapter_config.json"));
         throw new RecallException(adapter
             ? $"{folder}: is an adapter, not a whole model; name it together with its base: BASE+{folder}"
-            : $"{folder}: holds no weights: model.safetensors or model.safetensors.index.json is expected there");
+            : $"{folder}: holds no weights: model.safetensors, pytorch_model.bin, an index of one of them, or a .gguf file is expected there");
     }
 
     /// <summary>Reads a config.json: a JSON object of at most 16 MiB.</summary>

@@ -33,6 +33,8 @@ static class Float8
                 ? MathF.ScaleB(mantissa, 1 - bias - mantissaBits)
                 : MathF.ScaleB(mantissa | (1 << mantissaBits), exponent - bias - mantissaBits);
             table[code] = special(code) ?? ((code & 0x80) == 0 ? magnitude : -magnitude);
+            // float.NaN has its sign bit set; here the code's own sign stays, so that a NaN comes back as the code that it was.
+            if (float.IsNaN(table[code])) table[code] = BitConverter.UInt32BitsToSingle(0x7FC0_0000u | ((uint)(code & 0x80) << 24));
         }
         return table;
     }

@@ -7,8 +7,9 @@ namespace Recall.Numerics;
 public static class LowRank
 {
     /// <summary>
-    /// y[c] += (Σ_k left[k·leftStride] · right[k·rightStride + c]) · scale, for every c of <paramref name="destination"/>; k runs upwards from a sum of
-    /// 0, and each product and each sum is rounded to float32. So every element has the same bits whatever piece of the row is asked for.
+    /// y[c] += (Σ_k left[k·leftStride] · right[k·rightStride + c]) · scale, for every c of <paramref name="destination"/>; k runs upwards
+    /// from a sum of 0, and each product and each sum is rounded to float32. So every element has the same bits whatever piece of the row
+    /// is asked for.
     /// </summary>
     /// <param name="left">The row of the left matrix, from its first element on.</param>
     /// <param name="leftStride">Distance of neighbours in that row.</param>
@@ -18,13 +19,15 @@ public static class LowRank
     /// <param name="scale">What the sum is multiplied by.</param>
     /// <param name="destination">y.</param>
     public static void AddRow(
-        ReadOnlySpan<float> left, int leftStride, ReadOnlySpan<float> right, int rightStride, int rank, float scale, Span<float> destination)
+        ReadOnlySpan<float> left, int leftStride, ReadOnlySpan<float> right, int rightStride, int rank, float scale,
+        Span<float> destination)
     {
         if (rank == 0 || destination.Length == 0) return;
         // Bounds are checked once, here; the loops below run on references.
         _ = left[(rank - 1) * leftStride];
         _ = right.Slice((rank - 1) * rightStride, destination.Length);
-        ref float l = ref MemoryMarshal.GetReference(left), r = ref MemoryMarshal.GetReference(right), y = ref MemoryMarshal.GetReference(destination);
+        ref float l = ref MemoryMarshal.GetReference(left), r = ref MemoryMarshal.GetReference(right);
+        ref float y = ref MemoryMarshal.GetReference(destination);
         int width = Vector<float>.Count, c = 0;
         for (; c <= destination.Length - 4 * width; c += 4 * width)
         {

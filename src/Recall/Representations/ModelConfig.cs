@@ -24,7 +24,8 @@ readonly record struct ModelConfig(JsonObject Values, string Where)
     public double Number(string key, double above, double? @default = null)
     {
         if (Values[key] is not { } node) return @default ?? throw Error(key, "is missing");
-        if (node.GetValueKind() != JsonValueKind.Number || !node.AsValue().TryGetValue(out double number) || !double.IsFinite(number))
+        // By its text: a config that was made in memory holds integers, which do not count as double.
+        if (node.GetValueKind() != JsonValueKind.Number || !double.TryParse(node.ToJsonString(), out double number) || !double.IsFinite(number))
             throw Error(key, "must be a number");
         return number > above ? number : throw Error(key, $"must be above {above:R}, not {number:R}");
     }

@@ -226,7 +226,7 @@ public class YamlTests
                 Assert.StartsWith("f.yaml:", e.Message);
                 Assert.DoesNotContain(e.Message, char.IsControl);
             }
-        }, iter: 20_000);
+        }, iter: 5_000);
 
     [Fact]
     public void FilesAreUtf8OfBoundedLength()

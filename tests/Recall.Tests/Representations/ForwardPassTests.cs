@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Recall.Tests.Representations;
 
 /// <summary>Forward passes against those of transformers: fixtures/architectures.</summary>
-public class ForwardPassTests
+public class ForwardPassTests : TorchTests
 {
     public static TheoryData<string> Models() =>
         [.. Directory.GetDirectories(Fixtures.Path("architectures")).Select(folder => Path.GetFileName(folder)).Order()];
@@ -17,20 +17,20 @@ public class ForwardPassTests
         using var scope = NewDisposeScope();
         using var quiet = no_grad();
         using var model = Load(name);
-        var golden = new Golden(Fixtures.Path("architectures", name, "golden.safetensors"));
+        var golden = new GoldenTensors(Fixtures.Path("architectures", name, "golden.safetensors"));
         var (ids, mask) = (golden["input_ids"], golden["attention_mask"]);
         using var context = AttentionContext.Of(model.Options, ids.shape[1]);
 
         var hidden = model.Embed(ids);
         for (int layer = 0; layer < model.Options.Layers; layer++)
         {
-            Golden.AssertNear(golden[$"hidden.{layer}"], hidden, $"hidden.{layer}", mask: mask);
+            GoldenTensors.AssertNear(golden[$"hidden.{layer}"], hidden, $"hidden.{layer}", mask: mask);
             hidden = model.Blocks[layer].Forward(hidden, context);
         }
-        Golden.AssertNear(golden[$"hidden.{model.Options.Layers}.raw"], hidden, "raw", mask: mask);
-        Golden.AssertNear(golden[$"hidden.{model.Options.Layers}"], model.Normalize(hidden), "normed", mask: mask);
-        Golden.AssertNear(golden["logits"], model.Logits(hidden), "logits", mask: mask);
-        Golden.AssertNear(hidden, model.Forward(ids, context), "whole", 0);
+        GoldenTensors.AssertNear(golden[$"hidden.{model.Options.Layers}.raw"], hidden, "raw", mask: mask);
+        GoldenTensors.AssertNear(golden[$"hidden.{model.Options.Layers}"], model.Normalize(hidden), "normed", mask: mask);
+        GoldenTensors.AssertNear(golden["logits"], model.Logits(hidden), "logits", mask: mask);
+        GoldenTensors.AssertNear(hidden, model.Forward(ids, context), "whole", 0);
     }
 
     [Fact]
@@ -39,9 +39,9 @@ public class ForwardPassTests
         using var scope = NewDisposeScope();
         using var quiet = no_grad();
         using var model = Load("llama");
-        var golden = new Golden(Fixtures.Path("architectures", "llama", "golden_left.safetensors"));
+        var golden = new GoldenTensors(Fixtures.Path("architectures", "llama", "golden_left.safetensors"));
         using var context = AttentionContext.Of(model.Options, golden["attention_mask"].to_type(ScalarType.Bool), 0);
-        Golden.AssertNear(golden["logits"], model.Logits(model.Forward(golden["input_ids"], context)), "logits", mask: golden["attention_mask"]);
+        GoldenTensors.AssertNear(golden["logits"], model.Logits(model.Forward(golden["input_ids"], context)), "logits", mask: golden["attention_mask"]);
     }
 
     [Theory, MemberData(nameof(Models))]
@@ -51,13 +51,33 @@ public class ForwardPassTests
         using var quiet = no_grad();
         var checkpoint = Checkpoint.Open(Fixtures.Path("architectures", name));
         var options = BlockOptions.Read(checkpoint);
-        var golden = new Golden(Fixtures.Path("architectures", name, "golden.safetensors"));
+        var golden = new GoldenTensors(Fixtures.Path("architectures", name, "golden.safetensors"));
         using var weights = new LayerWeights(options);
         using var context = AttentionContext.Of(options, golden["input_ids"].shape[1]);
         var reader = new TileReader();
         var hidden = golden["hidden.0"];
         for (int layer = 0; layer < options.Layers; layer++) hidden = weights.Read(checkpoint, layer, reader).Forward(hidden, context);
-        Golden.AssertNear(golden[$"hidden.{options.Layers}.raw"], hidden, "raw", mask: golden["attention_mask"]);
+        GoldenTensors.AssertNear(golden[$"hidden.{options.Layers}.raw"], hidden, "raw", mask: golden["attention_mask"]);
+    }
+
+    [Fact]
+    public void TheLinearLayersOfABlockCanBeLookedAtAndReplaced()
+    {
+        using var scope = NewDisposeScope();
+        using var quiet = no_grad();
+        using var model = Load("llama-bias");
+        var block = model.Blocks[1];
+        using var context = AttentionContext.Of(model.Options, 5);
+        var hidden = randn(2, 5, model.Options.HiddenSize, generator: new Generator(3));
+        var inputs = new Dictionary<string, Tensor>();
+        var looked = block.Forward(hidden, context, (name, input) => block.Linear(name, inputs[name] = input.clone().MoveToOuterDisposeScope()));
+        GoldenTensors.AssertNear(block.Forward(hidden, context), looked, "looked at", 0);
+        Assert.Equal(model.Options.Linears.Select(linear => (linear.Name, (long)linear.Inputs)), inputs.Select(entry => (entry.Key, entry.Value.shape[2])));
+        GoldenTensors.AssertNear(block.AttentionInput(hidden), inputs["self_attn.k_proj"], "input", 0);
+
+        // Without what the two output layers give, a block passes on what it got.
+        var without = block.Forward(hidden, context, (name, input) => name is "self_attn.o_proj" or "mlp.down_proj" ? zeros_like(hidden) : block.Linear(name, input));
+        GoldenTensors.AssertNear(hidden, without, "residual", 0);
     }
 
     [Fact]
@@ -66,11 +86,11 @@ public class ForwardPassTests
         using var scope = NewDisposeScope();
         using var quiet = no_grad();
         using var model = Load("qwen3", ScalarType.BFloat16);
-        var golden = new Golden(Fixtures.Path("architectures", "qwen3", "golden.safetensors"));
+        var golden = new GoldenTensors(Fixtures.Path("architectures", "qwen3", "golden.safetensors"));
         using var context = AttentionContext.Of(model.Options, golden["input_ids"].shape[1], ScalarType.BFloat16);
         var logits = model.Logits(model.Forward(golden["input_ids"], context));
         Assert.Equal(ScalarType.BFloat16, logits.dtype);
-        Golden.AssertNear(golden["logits"], logits, "logits", 0.05 * golden["logits"].abs().max().item<float>(), golden["attention_mask"]);
+        GoldenTensors.AssertNear(golden["logits"], logits, "logits", 0.05 * golden["logits"].abs().max().item<float>(), golden["attention_mask"]);
     }
 
     [Fact]
@@ -86,13 +106,13 @@ public class ForwardPassTests
             foreach (bool padLeft in new[] { false, true })
             {
                 using var batch = TokenBatch.Of(texts, padLeft);
-                Golden.AssertNear(cat(alone, 0), Pool(model, batch, pooling), $"{pooling} {padLeft}", 1e-5);
+                GoldenTensors.AssertNear(cat(alone, 0), Pool(model, batch, pooling), $"{pooling} {padLeft}", 1e-5);
             }
             foreach (var batch in TokenBatch.ByLength(texts, tokens: 8))
             {
                 var pooled = Pool(model, batch, pooling);
                 for (int row = 0; row < batch.Texts.Length; row++)
-                    Golden.AssertNear(alone[batch.Texts[row]], pooled.narrow(0, row, 1), $"{pooling} text {batch.Texts[row]}", 1e-5);
+                    GoldenTensors.AssertNear(alone[batch.Texts[row]], pooled.narrow(0, row, 1), $"{pooling} text {batch.Texts[row]}", 1e-5);
             }
         }
     }
@@ -106,34 +126,6 @@ public class ForwardPassTests
         Assert.All(batches, batch => Assert.True(batch.Texts.Length == 1 || batch.Ids.numel() <= 30));
         Assert.All(batches, batch => Assert.Equal(batch.Texts.Select(text => texts[text].Length), batch.Lengths));
         foreach (var batch in batches) batch.Dispose();
-    }
-
-    [Fact]
-    public void LayersAndBatchesLeaveNoTensorBehind()
-    {
-        using var quiet = no_grad();
-        var checkpoint = Checkpoint.Open(Fixtures.Path("architectures", "qwen2-sliding"));
-        var options = BlockOptions.Read(checkpoint);
-        var reader = new TileReader();
-        Run();
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        long before = Tensor.TotalCount;
-        for (int i = 0; i < 5; i++) Run();
-        Assert.Equal(before, Tensor.TotalCount);
-
-        void Run()
-        {
-            using var model = Load("qwen2-sliding");
-            using var weights = new LayerWeights(options);
-            using var batch = TokenBatch.Of([[1, 2, 3, 4, 5, 6, 7, 8, 9], [3, 4]], padLeft: true);
-            using var context = AttentionContext.Of(options, batch);
-            using var hidden = model.Forward(batch.Ids, context);
-            using var logits = model.Logits(hidden);
-            using var pooled = batch.Pool(hidden, Pooling.Mean);
-            using var last = batch.Pool(hidden, Pooling.Last);
-            using var next = weights.Read(checkpoint, 1, reader).Forward(hidden, context);
-        }
     }
 
     static LanguageModel Load(string name, ScalarType type = ScalarType.Float32) =>

@@ -16,7 +16,8 @@ static class GgufCheckpoint
         var stored = Parts(header).SelectMany(part => part.Tensors).ToList();
         if (stored.Count == 0) throw new RecallException($"{file}: holds no tensors; it is a vocabulary, not a model");
         var tensors = new GgufTensors(header, family).Name(stored);
-        return new Checkpoint(path, new GgufConfig(header, family, tensors).Make(), tensors, new GgufTokenizer(header).Files());
+        var files = new GgufTokenizer(header).Files();
+        return new Checkpoint(path, new GgufConfig(header, family, tensors).Make(), tensors, files);
     }
 
     /// <summary>The .gguf file of a folder to open: the only one, or the first of a split model; null where there is none.</summary>

@@ -11,7 +11,7 @@ sealed class GgufTensors(GgufFile header, GgufFamily family)
     /// <exception cref="RecallException">A name that the family does not have: nothing is dropped in silence.</exception>
     public IReadOnlyList<TensorSource> Name(IEnumerable<StoredTensor> stored)
     {
-        long layers = header.Metadata.Integer($"{family.Architecture}.block_count") ?? 0;
+        long? layers = header.Metadata.Integer($"{family.Architecture}.block_count");
         var seen = new HashSet<long>();
         var tensors = new List<TensorSource>();
         foreach (var tensor in stored.Where(tensor => !IsComputed(tensor.Name)))
@@ -29,7 +29,7 @@ sealed class GgufTensors(GgufFile header, GgufFamily family)
             if (pattern.Contains('*')) tensors.AddRange(Experts(tensor, pattern, ending));
             else tensors.Add(Convert(tensor, part, $"{pattern}.{ending}"));
         }
-        if (seen.Count != layers)
+        if (layers is not null && seen.Count != layers)
             throw new RecallException($"{header.Path}: '{family.Architecture}.block_count' is {layers}, but the file holds tensors of {seen.Count} layers");
         return tensors;
     }

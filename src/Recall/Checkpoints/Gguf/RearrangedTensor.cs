@@ -51,7 +51,8 @@ sealed class UnpermutedHeads(string name, StoredTensor stored, long headRows) : 
     {
         long bytes = File.Encoding.Bytes(headRows * rowLength);
         if (bytes <= MostBytesAtOnce) reader.Bytes(File, head * bytes, (int)bytes);
-    }}
+    }
+}
 
 /// <summary>Weights of a norm that are stored with 1 added.</summary>
 sealed class NormPlusOne(string name, StoredTensor stored) : RearrangedTensor(name, stored.Shape, stored)

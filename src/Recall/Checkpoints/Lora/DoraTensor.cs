@@ -5,7 +5,8 @@ namespace Recall.Checkpoints.Lora;
 
 /// <summary>
 /// A weight with a DoRA update: (m / ‖V‖) · V with V = W + (B·A)·scale; the norm runs over the inputs, for each output by itself.
-/// Source: Liu et al., DoRA, arXiv 2402.09353. The norms need the whole of V: they are computed once, at the first read, and kept (one float an output).
+/// Source: Liu et al., DoRA, arXiv 2402.09353. The norms need the whole of V: they are computed once, at the first read, and kept (one
+/// float an output).
 /// </summary>
 /// <param name="direction">V, [out, in]; [in, out] where <paramref name="byColumn"/>.</param>
 /// <param name="magnitude">m, [out].</param>

@@ -3,7 +3,10 @@ using System.Text.Json.Nodes;
 
 namespace Recall.Checkpoints.Lora;
 
-/// <summary>A model that grew by repeating layers of its base (PEFT's layer_replication): ranges [from, to) of the base's layers, one after the other.</summary>
+/// <summary>
+/// A model that grew by repeating layers of its base (PEFT's layer_replication): ranges [from, to) of the base's layers, one after the
+/// other.
+/// </summary>
 static class LayerReplication
 {
     const int MostLayers = 10_000;
@@ -14,10 +17,11 @@ static class LayerReplication
     {
         string prefix = model.Architecture?.LayerPrefix ?? "model.layers.";
         string countKey = model.Architecture?.LayerCountKey ?? "num_hidden_layers";
-        var layers = model.Tensors.Select(tensor => (Tensor: tensor, Layer: LayerOf(tensor.Name, prefix))).ToLookup(entry => entry.Layer, entry => entry.Tensor);
+        var layers = model.Tensors.ToLookup(tensor => LayerOf(tensor.Name, prefix));
         int count = layers.Max(layer => layer.Key) + 1;
         if (ranges.Any(range => range.To > count))
-            throw new RecallException($"{configPath}: layer_replication names layer {ranges.Max(range => range.To) - 1}; the base {model.Path} has {count} layers");
+            throw new RecallException($"{configPath}: layer_replication names layer {ranges.Max(range => range.To) - 1}; the base "
+                + $"{model.Path} has {count} layers");
         if (ranges.Sum(range => (long)range.To - range.From) > MostLayers)
             throw new RecallException($"{configPath}: layer_replication makes more than {MostLayers} layers");
 
@@ -25,11 +29,11 @@ static class LayerReplication
         var tensors = layers[-1].ToList();
         for (int layer = 0; layer < order.Count; layer++)
         {
-            string after = $"{prefix}{layer}";
-            tensors.AddRange(layers[order[layer]].Select(tensor => new RenamedTensor(after + tensor.Name[tensor.Name.IndexOf('.', prefix.Length)..], tensor)));
+            foreach (var tensor in layers[order[layer]])
+                tensors.Add(new RenamedTensor($"{prefix}{layer}{tensor.Name[tensor.Name.IndexOf('.', prefix.Length)..]}", tensor));
         }
         var config = (JsonObject)model.Config.DeepClone();
-        config[countKey] = order.Count;
+        config[countKey] = JsonNode.Parse($"{order.Count}");
         if (config["layer_types"] is JsonArray types && types.Count == count)
             config["layer_types"] = new JsonArray([.. order.Select(layer => types[layer]?.DeepClone())]);
         return model.With(tensors, config);
@@ -39,6 +43,7 @@ static class LayerReplication
     {
         if (!name.StartsWith(prefix, StringComparison.Ordinal)) return -1;
         int end = name.IndexOf('.', prefix.Length);
-        return end > 0 && int.TryParse(name.AsSpan(prefix.Length, end - prefix.Length), NumberStyles.None, null, out int layer) ? layer : -1;
+        if (end < 0) return -1;
+        return int.TryParse(name.AsSpan(prefix.Length, end - prefix.Length), NumberStyles.None, null, out int layer) ? layer : -1;
     }
 }

@@ -30,7 +30,9 @@ public sealed record LoraConfig
     /// <summary>The model that was trained, as its owner named it.</summary>
     public string? BaseModel { get; init; }
 
-    /// <summary>The names of modules (or ends of names) that were trained; null where <see cref="TargetPattern"/> says it.</summary>
+    /// <summary>
+    /// The names of modules (or ends of names) that were trained; null where a regular expression or "all-linear" says it.
+    /// </summary>
     public IReadOnlyList<string>? TargetModules { get; init; }
 
     /// <summary>The parameters that were trained although no module holds them as its weight: stacked experts.</summary>
@@ -42,8 +44,14 @@ public sealed record LoraConfig
     /// <summary>Layers [from, to) of the base that follow one another in the model that was trained; null for the base as it is.</summary>
     public IReadOnlyList<(int From, int To)>? LayerReplication { get; init; }
 
-    /// <summary>The rows of <c>trainable_tokens_delta</c>, by the name of the embedding; the name is empty where the config gives none.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyList<long>> TokenIndices { get; init; } = new Dictionary<string, IReadOnlyList<long>>(StringComparer.Ordinal);
+    /// <summary>
+    /// The rows of <c>trainable_tokens_delta</c>, by the name of the embedding; the name is empty where the config gives none.
+    /// </summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<long>> TokenIndices { get; init; } =
+        new Dictionary<string, IReadOnlyList<long>>(StringComparer.Ordinal);
+
+    /// <summary>Some layers or modules were left out on purpose (layers_to_transform, exclude_modules).</summary>
+    public bool NamesSomeLayers { get; init; }
 
     internal ModulePattern? TargetPattern { get; init; }
 
@@ -79,7 +87,9 @@ public sealed record LoraConfig
         || TargetPattern?.Fits(module) == true
         || TargetModules?.Any(target => IsEndOf(target, module)) == true;
 
-    /// <summary>The parameters of a module that target_parameters names: <c>gate_up_proj</c> of <c>model.layers.0.mlp.experts</c>.</summary>
+    /// <summary>
+    /// The parameters of a module that target_parameters names: <c>gate_up_proj</c> of <c>model.layers.0.mlp.experts</c>.
+    /// </summary>
     internal IReadOnlyList<string> TargetParametersOf(string module)
     {
         var found = new List<string>();

@@ -4,44 +4,63 @@ using System.Text.Json.Nodes;
 namespace Recall.Checkpoints.Lora;
 
 /// <summary>
-/// Reads adapter_config.json. A key that could change the result and that Recall does not honour is refused by its name, unless it is off; so is a key
-/// that nobody knows.
+/// Reads adapter_config.json. A key that could change the result and that Recall does not honour is refused by its name, unless it is off;
+/// so is a key that nobody knows.
 /// </summary>
 sealed class LoraConfigReader(string path, JsonObject json)
 {
     /// <summary>Keys that bear on training, or on what PEFT does around it, never on the merged weights.</summary>
     static readonly HashSet<string> Harmless = new(StringComparer.Ordinal)
     {
-        "auto_mapping", "inference_mode", "lora_dropout", "module_dropout", "peft_version", "revision", "task_type", "megatron_core", "qalora_group_size",
-        "loftq_config", "eva_config", "corda_config", "lora_ga_config", "runtime_config", "init_weights", "exclude_modules", "layers_to_transform",
-        "layers_pattern", "bias", "lora_dtype", "lorap_lr_ratio", "lorap_emb_lr", "lorap_emb_lr_ratio", "merge_weights",
+        "auto_mapping", "inference_mode", "lora_dropout", "module_dropout", "peft_version", "revision", "task_type", "megatron_core",
+        "qalora_group_size", "loftq_config", "eva_config", "corda_config", "lora_ga_config", "runtime_config", "init_weights",
+        "exclude_modules", "layers_to_transform", "layers_pattern", "bias", "lora_dtype", "lorap_lr_ratio", "lorap_emb_lr",
+        "lorap_emb_lr_ratio", "merge_weights",
     };
 
     static readonly HashSet<string> Honoured = new(StringComparer.Ordinal)
     {
-        "peft_type", "r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "use_dora", "lora_bias", "fan_in_fan_out", "ensure_weight_tying",
-        "base_model_name_or_path", "target_modules", "target_parameters", "modules_to_save", "layer_replication", "trainable_token_indices",
-        "token_indices", "init_lora_weights",
+        "peft_type", "r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "use_dora", "lora_bias", "fan_in_fan_out",
+        "ensure_weight_tying", "base_model_name_or_path", "target_modules", "target_parameters", "modules_to_save", "layer_replication",
+        "trainable_token_indices", "token_indices", "init_lora_weights",
     };
 
-    /// <summary>Ways to begin that leave the base as it is. The others (pissa, olora, corda, loftq, …) train against a changed base.</summary>
+    /// <summary>Kinds of LoRA that Recall does not apply, and what turns each on.</summary>
+    static readonly Dictionary<string, string> Unsupported = new(StringComparer.Ordinal)
+    {
+        ["alora_invocation_tokens"] = "an activated LoRA acts only after certain tokens and cannot be merged",
+        ["use_qalora"] = "QA-LoRA pools the inputs",
+        ["arrow_config"] = "Arrow chooses among adapters token by token and cannot be merged",
+        ["use_bdlora"] = "its factors are block-diagonal",
+        ["kasa_config"] = "KaSA changes the base",
+        ["monteclora_config"] = "MonteCLoRA draws its factors at random",
+        ["velora_config"] = "VeLoRA is not a plain sum",
+        ["megatron_config"] = "layers of Megatron are not those of transformers",
+        ["enable_lora"] = "merged projections with some parts left out are not supported",
+    };
+
+    /// <summary>
+    /// Ways to begin that leave the base as it is. The others (pissa, olora, corda, loftq, …) train against a changed base.
+    /// </summary>
     static readonly string[] Starts = ["gaussian", "eva", "orthogonal"];
 
     /// <summary>Reads and checks the file.</summary>
     /// <exception cref="RecallException">Missing, broken, or asks for what Recall cannot do; the message names the key.</exception>
-    public static LoraConfig Read(string path) => new LoraConfigReader(path, Checkpoint.ReadConfig(path)).Read();
-
-    LoraConfig Read()
+    public static LoraConfig Read(string path)
     {
         try
         {
-            foreach (var key in json) _ = key.Value;
+            return new LoraConfigReader(path, Checkpoint.ReadConfig(path)).Read();
         }
-        catch (ArgumentException e)
+        catch (ArgumentException e)     // JsonObject finds a key that stands twice when it is first looked into
         {
             throw new RecallException($"{path}: a key stands twice: {e.Message}", e);
         }
-        string type = json["peft_type"] is JsonValue value && value.TryGetValue(out string? text) ? text : throw Bad("peft_type", "is missing: 'LORA' is expected");
+    }
+
+    LoraConfig Read()
+    {
+        string type = Text("peft_type") ?? throw Bad("peft_type", "is missing: 'LORA' is expected");
         if (type is not ("LORA" or "TRAINABLE_TOKENS"))
             throw Bad("peft_type", $"{Quoted.Of(type)} is not supported: Recall applies LORA (with rsLoRA and DoRA) and TRAINABLE_TOKENS");
         RefuseUnknown();
@@ -57,12 +76,13 @@ sealed class LoraConfigReader(string path, JsonObject json)
             LoraBias = Flag("lora_bias"),
             FanInFanOut = Flag("fan_in_fan_out"),
             EnsureWeightTying = Flag("ensure_weight_tying"),
-            BaseModel = json["base_model_name_or_path"] is JsonValue name && name.TryGetValue(out string? model) ? model : null,
+            BaseModel = Text("base_model_name_or_path"),
             TargetModules = targets,
             TargetPattern = pattern,
             TargetParameters = Strings("target_parameters") ?? [],
             ModulesToSave = Strings("modules_to_save") ?? [],
             LayerReplication = Replication(),
+            NamesSomeLayers = !IsOff(json["layers_to_transform"]) || !IsOff(json["exclude_modules"]),
             TokenIndices = Tokens(type == "LORA" ? "trainable_token_indices" : "token_indices"),
             RankPattern = Pattern("rank_pattern", Rank),
             AlphaPattern = Pattern("alpha_pattern", Number),
@@ -74,24 +94,24 @@ sealed class LoraConfigReader(string path, JsonObject json)
         foreach (var (key, value) in json)
         {
             if (Honoured.Contains(key) || Harmless.Contains(key) || IsOff(value)) continue;
-            throw new RecallException($"{path}: key {Quoted.Of(key)} may change what the adapter does, and Recall does not know how to apply it; "
-                + "if it has no bearing on the weights, remove it");
+            if (Unsupported.TryGetValue(key, out string? reason)) throw Bad(key, $"is set: {reason}");
+            throw new RecallException($"{path}: key {Quoted.Of(key)} may change what the adapter does, and Recall does not know how to "
+                + "apply it; if it has no bearing on the weights, remove it");
         }
     }
 
     void RefuseChangedBase()
     {
         if (json["init_lora_weights"] is not { } start || start.GetValueKind() is JsonValueKind.True or JsonValueKind.False) return;
-        string name = start.GetValueKind() == JsonValueKind.String ? (string)start! : throw Bad("init_lora_weights", "must be true, false or a name");
+        string name = Text("init_lora_weights") ?? throw Bad("init_lora_weights", "must be true, false or a name");
         if (Starts.Contains(name)) return;
-        throw Bad("init_lora_weights", $"{Quoted.Of(name)}: such an adapter fits only the base that its initialisation changed, not the original one; "
-            + "save it with path_initial_model_for_weight_conversion, which makes a plain LoRA of it");
+        throw Bad("init_lora_weights", $"{Quoted.Of(name)}: such an adapter fits only the base that its initialisation changed, not the "
+            + "original one; save it with path_initial_model_for_weight_conversion, which makes a plain LoRA of it");
     }
 
     (IReadOnlyList<string>?, ModulePattern?) Targets()
     {
-        if (json["target_modules"] is not JsonValue value || value.GetValueKind() != JsonValueKind.String) return (Strings("target_modules"), null);
-        string text = (string)value!;
+        if (Text("target_modules") is not { } text) return (Strings("target_modules"), null);
         return text == "all-linear" ? (null, null) : (null, ModulePattern.Whole(text, $"{path}: target_modules"));
     }
 
@@ -105,7 +125,8 @@ sealed class LoraConfigReader(string path, JsonObject json)
     List<(int, int)>? Replication()
     {
         if (json["layer_replication"] is null) return null;
-        if (json["layer_replication"] is not JsonArray { Count: > 0 and <= 10_000 } ranges) throw Bad("layer_replication", "must be a list of pairs [from, to]");
+        if (json["layer_replication"] is not JsonArray { Count: > 0 and <= 10_000 } ranges)
+            throw Bad("layer_replication", "must be a list of pairs [from, to]");
         return [.. ranges.Select(range => range is JsonArray { Count: 2 } pair && Integer(pair[0]) is >= 0 and <= int.MaxValue and var from
             && Integer(pair[1]) is <= int.MaxValue and var to && from < to ? ((int)from, (int)to)
             : throw Bad("layer_replication", "must be a list of pairs [from, to], from less than to"))];
@@ -134,7 +155,8 @@ sealed class LoraConfigReader(string path, JsonObject json)
         {
             case null: return null;
             case JsonValue value when value.GetValueKind() == JsonValueKind.String: return [(string)value!];
-            case JsonArray list when list.All(item => item?.GetValueKind() == JsonValueKind.String): return [.. list.Select(item => (string)item!)];
+            case JsonArray list when list.All(item => item?.GetValueKind() == JsonValueKind.String):
+                return [.. list.Select(item => (string)item!)];
             default: throw Bad(key, "must be a list of names");
         }
     }
@@ -158,7 +180,10 @@ sealed class LoraConfigReader(string path, JsonObject json)
         node?.GetValueKind() == JsonValueKind.Number && node.AsValue().TryGetValue(out double number) && double.IsFinite(number) ? number
             : throw Bad(key, "must be a finite number");
 
-    static long? Integer(JsonNode? node) => node?.GetValueKind() == JsonValueKind.Number && node.AsValue().TryGetValue(out long integer) ? integer : null;
+    string? Text(string key) => json[key] is { } node && node.GetValueKind() == JsonValueKind.String ? (string)node! : null;
+
+    static long? Integer(JsonNode? node) =>
+        node?.GetValueKind() == JsonValueKind.Number && node.AsValue().TryGetValue(out long integer) ? integer : null;
 
     static bool IsOff(JsonNode? node) => node switch
     {

@@ -18,8 +18,8 @@ public sealed record LoraModule(string Name, StoredTensor A, StoredTensor B, int
     public StoredTensor? Bias { get; init; }
 
     /// <summary>
-    /// The parameter of the module that is trained: <c>weight</c>, or one of stacked experts, <c>gate_up_proj</c> or <c>down_proj</c>. Those have the factors
-    /// of all E experts at once: A [E·rank, in] with the expert outside, B [out, rank·E] with the expert inside.
+    /// The parameter of the module that is trained: <c>weight</c>, or one of stacked experts, <c>gate_up_proj</c> or <c>down_proj</c>.
+    /// Those have the factors of all E experts at once: A [E·rank, in] with the expert outside, B [out, rank·E] with the expert inside.
     /// </summary>
     public string Parameter { get; init; } = "weight";
 }

@@ -33,7 +33,8 @@ sealed record LowRankUpdate(StoredTensor Left, StoredTensor Right, bool Transpos
         while (destination.Length > 0)
         {
             int row = (int)(start / rowLength), column = (int)(start % rowLength), taken = Math.Min(rowLength - column, destination.Length);
-            LowRank.AddRow(left[(LeftOffset + row * LeftRowStride)..], LeftRankStride, right[(RightOffset + column)..], rowLength, Rank, Scale, destination[..taken]);
+            var leftRow = left[(LeftOffset + row * LeftRowStride)..];
+            LowRank.AddRow(leftRow, LeftRankStride, right[(RightOffset + column)..], rowLength, Rank, Scale, destination[..taken]);
             start += taken;
             destination = destination[taken..];
         }
@@ -77,6 +78,7 @@ static class Finite
     public static void Check(StoredTensor tensor, ReadOnlySpan<float> values)
     {
         if (TensorPrimitives.IsFiniteAll(values)) return;
-        throw new RecallException($"{tensor.File.Path}: tensor {Quoted.Of(tensor.Name)} holds values that are not finite (NaN or infinity); the training diverged, or the file is damaged");
+        throw new RecallException($"{tensor.File.Path}: tensor {Quoted.Of(tensor.Name)} holds values that are not finite (NaN or "
+            + "infinity); the training diverged, or the file is damaged");
     }
 }

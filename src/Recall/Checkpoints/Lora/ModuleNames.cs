@@ -1,11 +1,10 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
 
 namespace Recall.Checkpoints.Lora;
 
 /// <summary>
-/// The names of an adapter are those of modules while they run; the names of a checkpoint are older. Where they differ, a tensor is found under the
-/// name that transformers maps to the one that runs.
+/// The names of an adapter are those of modules while they run; the names of a checkpoint are older. Where they differ, a tensor is found
+/// under the name that transformers maps to the one that runs.
 /// </summary>
 sealed class ModuleNames(Checkpoint model)
 {
@@ -20,9 +19,11 @@ sealed class ModuleNames(Checkpoint model)
     ];
 
     /// <summary>The families whose linear layers are Conv1D, [in, out], and the names of those layers.</summary>
-    static readonly string[] Conv1DFamilies = ["gpt2", "openai-gpt", "imagegpt", "decision_transformer"], Conv1DLayers = ["c_attn", "c_proj", "c_fc", "q_attn"];
+    static readonly string[] Conv1DFamilies = ["gpt2", "openai-gpt", "imagegpt", "decision_transformer"],
+        Conv1DLayers = ["c_attn", "c_proj", "c_fc", "q_attn"];
 
-    readonly string? _family = (model.Config["model_type"] as JsonValue)?.GetValueKind() == JsonValueKind.String ? (string?)model.Config["model_type"] : null;
+    readonly string? _family =
+        model.Config["model_type"] is { } family && family.GetValueKind() == JsonValueKind.String ? (string?)family : null;
 
     /// <summary>The tensor of that name, or of the name that stands for it in files; null where the model has neither.</summary>
     public TensorSource? Find(string name) => Variants(name).Select(model.Find).FirstOrDefault(tensor => tensor is not null);
@@ -33,8 +34,9 @@ sealed class ModuleNames(Checkpoint model)
         yield return name;
         foreach (var (running, stored) in Renamed)
         {
-            int at = running[0] == '.' ? name.IndexOf(running, StringComparison.Ordinal) : name.StartsWith(running, StringComparison.Ordinal) ? 0 : -1;
-            if (at >= 0) yield return string.Concat(name.AsSpan(0, at), stored, name.AsSpan(at + running.Length));
+            int at = name.IndexOf(running, StringComparison.Ordinal);
+            if (at == 0 || (at > 0 && running[0] == '.'))
+                yield return string.Concat(name.AsSpan(0, at), stored, name.AsSpan(at + running.Length));
         }
     }
 

@@ -4,7 +4,8 @@ using System.Text.RegularExpressions;
 namespace Recall.Checkpoints.Lora;
 
 /// <summary>
-/// A regular expression of an adapter's config that names modules. It fits a module when it matches the whole of the name, or all of it after a dot:
+/// A regular expression of an adapter's config that names modules. It fits a module when it matches the whole of the name, or all of it
+/// after a dot:
 /// <c>(.*\.)?(P)</c>. The config is foreign: matching takes linear time, or ends after two seconds with an error.
 /// </summary>
 sealed class ModulePattern
@@ -28,9 +29,12 @@ sealed class ModulePattern
     /// <param name="text">P.</param>
     /// <param name="where">What messages begin with: the file and the key.</param>
     /// <exception cref="RecallException">Not a regular expression.</exception>
-    public static ModulePattern AtEnd(string text, string where) =>
+    public static ModulePattern AtEnd(string text, string where)
+    {
         // Hundreds of plain names, one a module, are common: those are compared, not matched.
-        text.Length > 0 && !text.AsSpan().ContainsAnyExcept(Literal) ? new ModulePattern(text, where, null) : Compile(text, @"\A(?:(.*\.)?(" + text + @"))\z", where);
+        bool literal = text.Length > 0 && !text.AsSpan().ContainsAnyExcept(Literal);
+        return literal ? new ModulePattern(text, where, null) : Compile(text, @"\A(?:(.*\.)?(" + text + @"))\z", where);
+    }
 
     /// <summary>A pattern that must match the whole name, as target_modules does.</summary>
     /// <exception cref="RecallException">Not a regular expression.</exception>
@@ -47,7 +51,8 @@ sealed class ModulePattern
         }
         catch (RegexMatchTimeoutException e)
         {
-            throw new RecallException($"{_where}: pattern {Quoted.Of(_text)} takes longer than {LongestMatch.TotalSeconds} s to match {Quoted.Of(module)}", e);
+            throw new RecallException($"{_where}: pattern {Quoted.Of(_text)} takes longer than {LongestMatch.TotalSeconds} s to match "
+                + $"{Quoted.Of(module)}", e);
         }
     }
 
@@ -62,13 +67,15 @@ sealed class ModulePattern
 
     static ModulePattern Compile(string text, string expression, string where)
     {
-        if (text.Length > Longest) throw new RecallException($"{where}: pattern {Quoted.Of(text)} has {text.Length} characters, more than {Longest}");
+        if (text.Length > Longest)
+            throw new RecallException($"{where}: pattern {Quoted.Of(text)} has {text.Length} characters, more than {Longest}");
         // Python writes (?P<name>…) where .NET writes (?<name>…).
         expression = expression.Replace("(?P<", "(?<", StringComparison.Ordinal);
         try
         {
             _ = new Regex(text.Replace("(?P<", "(?<", StringComparison.Ordinal), RegexOptions.None, LongestMatch);
-            return new ModulePattern(text, where, new Regex(expression, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, LongestMatch));
+            var linear = new Regex(expression, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, LongestMatch);
+            return new ModulePattern(text, where, linear);
         }
         catch (NotSupportedException)       // look-around and back-references need the other engine
         {
@@ -76,7 +83,8 @@ sealed class ModulePattern
         }
         catch (ArgumentException e)
         {
-            throw new RecallException($"{where}: pattern {Quoted.Of(text)} is not a regular expression: {e.Message.Split("at offset")[^1].Trim()}", e);
+            throw new RecallException($"{where}: pattern {Quoted.Of(text)} is not a regular expression: at "
+                + $"character{e.Message.Split("at offset")[^1]}", e);
         }
     }
 }

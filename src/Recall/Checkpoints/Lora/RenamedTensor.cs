@@ -2,7 +2,9 @@ using Recall.Numerics;
 
 namespace Recall.Checkpoints.Lora;
 
-/// <summary>A tensor under another name, or in another type: a full copy that an adapter holds in place of the base's, a repeated layer.</summary>
+/// <summary>
+/// A tensor under another name, or in another type: a full copy that an adapter holds in place of the base's, a repeated layer.
+/// </summary>
 /// <param name="name">The new name.</param>
 /// <param name="source">The tensor.</param>
 /// <param name="type">The type in which it is written; that of the source by default.</param>

@@ -2,7 +2,9 @@ using Recall.Numerics;
 
 namespace Recall.Checkpoints.Lora;
 
-/// <summary>An embedding of which some rows are new: PEFT's trainable tokens. The adapter holds the rows themselves, not differences.</summary>
+/// <summary>
+/// An embedding of which some rows are new: PEFT's trainable tokens. The adapter holds the rows themselves, not differences.
+/// </summary>
 /// <param name="source">The embedding, [vocabulary, hidden].</param>
 /// <param name="rows">The new rows, [tokens, hidden].</param>
 /// <param name="tokens">Which row of the embedding each is.</param>

@@ -9,7 +9,9 @@ namespace Recall.Checkpoints.Safetensors;
 /// <param name="Data">Its elements, row-major, little-endian.</param>
 public readonly record struct TensorBytes(string Name, DType Type, Shape Shape, ReadOnlyMemory<byte> Data)
 {
-    /// <summary>A tensor of float32 values, rounded once to nearest even where <paramref name="type"/> is narrower; float32 by default.</summary>
+    /// <summary>
+    /// A tensor of float32 values, rounded once to nearest even where <paramref name="type"/> is narrower; float32 by default.
+    /// </summary>
     public static TensorBytes Of(string name, Shape shape, ReadOnlySpan<float> values, DType type = DType.F32)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length, shape.Elements);
@@ -34,24 +36,13 @@ public static class SafetensorsWriter
     {
         var all = tensors.ToList();
         foreach (var tensor in all)
-            if (tensor.Data.Length != tensor.Shape.Elements * tensor.Type.Size())
-                throw new ArgumentException($"{tensor.Name}: {tensor.Data.Length} bytes for {tensor.Shape} of {tensor.Type}", nameof(tensors));
+            ArgumentOutOfRangeException.ThrowIfNotEqual(tensor.Data.Length, tensor.Shape.Elements * tensor.Type.Size(), tensor.Name);
         var (header, _, _) = SafetensorsHeader.Make(
             all.Select(tensor => (tensor.Name, tensor.Type, tensor.Shape)), metadata ?? SafetensorsHeader.TorchMetadata);
-        string aside = path + ".partial";
-        try
+        WholeFile.Write(path, stream =>
         {
-            using (var stream = new FileStream(aside, FileMode.Create, FileAccess.Write, FileShare.None))
-            {
-                stream.Write(header);
-                foreach (var tensor in all) stream.Write(tensor.Data.Span);
-                stream.Flush(flushToDisk: true);
-            }
-            File.Move(aside, path, overwrite: true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new RecallException($"{path}: cannot be written: {e.Message}", e);
-        }
+            stream.Write(header);
+            foreach (var tensor in all) stream.Write(tensor.Data.Span);
+        });
     }
 }

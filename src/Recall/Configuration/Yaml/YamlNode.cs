@@ -4,7 +4,7 @@ namespace Recall.Configuration.Yaml;
 
 /// <summary>Where something stands in a config file: for messages.</summary>
 /// <param name="File">The file, as the user named it.</param>
-/// <param name="Line">From 1.</param>
+/// <param name="Line">From 1; 0 for what stands in no file, but on a command line, say.</param>
 /// <param name="Column">From 1.</param>
 /// <param name="Path">The keys that lead to it: <c>models[1].parameters.weight</c>; empty at the top.</param>
 public readonly record struct Place(string File, int Line, int Column, string Path)
@@ -13,7 +13,8 @@ public readonly record struct Place(string File, int Line, int Column, string Pa
     public ConfigurationException Error(string what) => new(Message(what));
 
     /// <summary>The same text for a note that is no error.</summary>
-    public string Message(string what) => $"{File}:{Line}:{Column}{(Path.Length == 0 ? "" : " " + Path)}: {what}";
+    public string Message(string what) =>
+        Line == 0 ? $"{File}: {what}" : $"{File}:{Line}:{Column}{(Path.Length == 0 ? "" : " " + Path)}: {what}";
 }
 
 /// <summary>A node of a YAML document, with its place. Immutable; aliases share the node of their anchor.</summary>

@@ -12,13 +12,15 @@ sealed class LoraCase(string root, string name)
     readonly JsonNode _case = JsonNode.Parse(File.ReadAllText(Path.Combine(root, name, "case.json")))!;
 
     public static IEnumerable<string> Names(string root) =>
-        Directory.GetFiles(root, "case.json", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(root, Path.GetDirectoryName(file)!)).Order();
+        Directory.GetFiles(root, "case.json", SearchOption.AllDirectories)
+            .Select(file => Path.GetRelativePath(root, Path.GetDirectoryName(file)!)).Order();
 
     public string Expect => (string)_case["expect"]!;
 
     public Checkpoint Base => Checkpoint.Open(Path.Combine(root, (string)_case["base"]!));
 
-    public IEnumerable<string> Adapters => (_case["adapter"] as JsonArray ?? [_case["adapter"]!.DeepClone()]).Select(folder => Path.Combine(root, name, (string)folder!));
+    public IEnumerable<string> Adapters => (_case["adapter"] as JsonArray ?? [_case["adapter"]!.DeepClone()])
+        .Select(folder => Path.Combine(root, name, (string)folder!));
 
     public Checkpoint Apply() => Adapters.Aggregate(Base, (model, folder) => LoraAdapter.Open(folder).Apply(model));
 
@@ -51,7 +53,8 @@ sealed class LoraCase(string root, string name)
     {
         string file = (string?)_case["expected"] ?? "changed.safetensors";
         var changed = SafetensorsFile.Read(DataFile.Open(Path.Combine(root, name, file))).Tensors;
-        var expected = (file == "right.safetensors" ? [] : Base.Tensors).Concat(changed).GroupBy(tensor => tensor.Name).ToDictionary(group => group.Key, group => group.Last());
+        var expected = (file == "right.safetensors" ? [] : Base.Tensors).Concat(changed)
+            .GroupBy(tensor => tensor.Name).ToDictionary(group => group.Key, group => group.Last());
         Assert.Equal(expected.Keys.Order(), values.Keys.Order());
         foreach (var (tensor, wanted) in expected)
         {

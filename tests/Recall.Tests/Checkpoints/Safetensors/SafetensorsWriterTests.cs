@@ -38,7 +38,8 @@ public class SafetensorsWriterTests
     {
         using var folder = new TemporaryFolder();
         float[] values = [1, -2.5f, float.Pi, 0, float.NegativeInfinity, 1e-40f];
-        SafetensorsWriter.Write(folder["a.safetensors"], [TensorBytes.Of("größe \"1\"", new Shape(2, 3), values), TensorBytes.Of("half", new Shape(2), [3, 1], DType.BF16)]);
+        SafetensorsWriter.Write(folder["a.safetensors"],
+            [TensorBytes.Of("größe \"1\"", new Shape(2, 3), values), TensorBytes.Of("half", new Shape(2), [3, 1], DType.BF16)]);
         Assert.Equal(["a.safetensors"], Directory.GetFiles(folder.Path).Select(Path.GetFileName));
         using var file = DataFile.Open(folder["a.safetensors"]);
         var read = SafetensorsFile.Read(file).Tensors;

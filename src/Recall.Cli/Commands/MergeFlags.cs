@@ -1,0 +1,77 @@
+using System.CommandLine;
+using System.Globalization;
+using Recall.Planning;
+
+namespace Recall.Cli.Commands;
+
+/// <summary>The options that decide how a config is merged: those of mergekit-yaml, and Recall's own.</summary>
+sealed class MergeFlags
+{
+    readonly Option<string?> _weights = new("--weights") { Description = "Merge with the layer weights of a weights.json in place of computing them", HelpName = "FILE" };
+    readonly Option<string> _shardSize = ShardSize();
+    readonly Option<long> _seed = new("--random-seed", "--seed") { Description = "Seed of random methods and of the choice of samples", HelpName = "N", DefaultValueFactory = _ => 0 };
+    readonly Option<int?> _threads = Common.Threads();
+    readonly Switch _allowCrimes = new("--allow-crimes", false, "Merge models of different architectures; the base's (or first one's) leads");
+    readonly Switch _copyTokenizer = new("--copy-tokenizer", true, "Write no tokenizer files");
+    readonly Switch _writeModelCard = new("--write-model-card", true, "Write neither README.md nor the config");
+    readonly MergekitFlags _mergekit = new();
+
+    /// <summary>Adds all to a command.</summary>
+    public void AddTo(Command command)
+    {
+        command.Add(_weights);
+        command.Add(_shardSize);
+        command.Add(_seed);
+        command.Add(_threads);
+        _allowCrimes.AddTo(command);
+        _copyTokenizer.AddTo(command);
+        _writeModelCard.AddTo(command);
+        _mergekit.AddTo(command);
+    }
+
+    /// <summary>The options as typed; those of mergekit without meaning here are noted.</summary>
+    public MergeOptions Read(ParseResult parse, string output, Terminal.Screen screen)
+    {
+        _mergekit.Note(parse, screen);
+        return new MergeOptions
+        {
+            Output = output,
+            WeightsFile = parse.GetValue(_weights),
+            ShardBytes = ParseSize(parse.GetValue(_shardSize)!)!.Value,
+            Seed = parse.GetValue(_seed),
+            Threads = parse.GetValue(_threads) ?? Environment.ProcessorCount,
+            AllowCrimes = _allowCrimes.Value(parse),
+            CopyTokenizer = _copyTokenizer.Value(parse),
+            WriteModelCard = _writeModelCard.Value(parse),
+        };
+    }
+
+    /// <summary>The size of a shard, as mergekit writes it: <c>5B</c> is 5·10⁹ bytes. To be read by <see cref="ParseSize"/>.</summary>
+    public static Option<string> ShardSize()
+    {
+        var size = new Option<string>("--out-shard-size")
+        {
+            Description = "Bytes in a file of weights at most, in thousands (K), millions (M) or billions (B); 0: one file",
+            HelpName = "SIZE",
+            DefaultValueFactory = _ => "5B",
+        };
+        size.Validators.Add(result =>
+        {
+            if (result.Tokens is [var token] && ParseSize(token.Value) is null)
+                result.AddError($"--out-shard-size {Quoted.Of(token.Value)}: a whole number with K, M or B is expected, such as 5B or 500M");
+        });
+        return size;
+    }
+
+    /// <summary>The bytes that a text such as <c>500M</c> or <c>5GB</c> means; null: none. Less than 0 is 0, as in mergekit.</summary>
+    public static long? ParseSize(string text)
+    {
+        string number = text.Trim().ToUpperInvariant();
+        if (number.EndsWith("GB", StringComparison.Ordinal) || number.EndsWith("MB", StringComparison.Ordinal) || number.EndsWith("KB", StringComparison.Ordinal))
+            number = number[..^1];
+        long unit = number.LastOrDefault() switch { 'K' => 1_000, 'M' => 1_000_000, 'G' or 'B' => 1_000_000_000, _ => 1 };
+        if (unit > 1) number = number[..^1];
+        if (!long.TryParse(number, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long count)) return null;
+        return Math.BigMul(count, unit) is var bytes && bytes > long.MaxValue ? null : Math.Max(0, (long)bytes);
+    }
+}

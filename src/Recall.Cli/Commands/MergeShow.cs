@@ -1,0 +1,44 @@
+using Recall.Cli.Terminal;
+using Recall.Planning;
+using Recall.Streaming;
+
+namespace Recall.Cli.Commands;
+
+/// <summary>Runs a plan before a person's eyes: progress while it runs, what was written when it is done.</summary>
+static class MergeShow
+{
+    public static void Run(MergePlan plan, Screen screen, bool json, CancellationToken cancellation)
+    {
+        long begin = screen.Time.GetTimestamp();
+        try
+        {
+            using var progress = new ProgressLine(screen);
+            MergeRun.Run(plan, new Reporter(progress), cancellation);
+        }
+        catch (OperationCanceledException) when (File.Exists(Path.Combine(plan.Options.Output, Journal.FileName)))
+        {
+            screen.Note($"note: {plan.Options.Output} keeps what is finished; the same command goes on from there");
+            throw;
+        }
+        var time = screen.Time.GetElapsedTime(begin);
+        var done = new Merged(
+            plan.Options.Output, [.. plan.Shards.Select(shard => shard.Name)], plan.Tensors.Length, plan.Tensors.Sum(tensor => tensor.Shape.Elements),
+            plan.Cost.OutputBytes, plan.Cost.BytesToRead, Math.Round(time.TotalSeconds, 3));
+        if (json)
+        {
+            screen.WriteJson(done);
+            return;
+        }
+        screen.Out.WriteLine(
+            $"{done.Output}: {Shown.Count(done.Tensors)} tensors, {Shown.Bytes(done.Bytes)} in {(done.Files.Count == 1 ? "one file" : $"{done.Files.Count} files")}, "
+            + $"{Shown.Duration(time)} ({Shown.Bytes(done.BytesRead)} read)");
+    }
+
+    /// <summary>What was written, for scripts.</summary>
+    sealed record Merged(string Output, IReadOnlyList<string> Files, int Tensors, long Parameters, long Bytes, long BytesRead, double Seconds);
+
+    sealed class Reporter(ProgressLine line) : IProgress<MergeProgress>
+    {
+        public void Report(MergeProgress value) => line.Report(value.Stage, value.BytesDone, value.BytesTotal);
+    }
+}

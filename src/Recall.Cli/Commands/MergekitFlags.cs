@@ -1,0 +1,53 @@
+using System.CommandLine;
+using Recall.Cli.Terminal;
+
+namespace Recall.Cli.Commands;
+
+/// <summary>
+/// The options of mergekit-yaml that have no meaning here: accepted, so that scripts written for it run as they are, and noted in one line.
+/// </summary>
+sealed class MergekitFlags
+{
+    readonly Switch[] _switches =
+    [
+        new("--cuda", false, "Merging runs on the CPU", hidden: true), new("--low-cpu-memory", false, "Memory is small anyway", hidden: true),
+        new("--clone-tensors", false, "Nothing is shared", hidden: true), new("--trust-remote-code", false, "No code of models is run", hidden: true),
+        new("--lazy-unpickle", false, "Reading is lazy anyway", hidden: true), new("--read-to-gpu", false, "Merging runs on the CPU", hidden: true),
+        new("--multi-gpu", false, "Merging runs on the CPU", hidden: true), new("--async-write", false, "Reading and writing overlap anyway", hidden: true),
+    ];
+
+    readonly Switch _safeSerialization = new("--safe-serialization", true, "safetensors is the only format", hidden: true);
+
+    readonly Option<bool> _gpuRich = new("--gpu-rich") { Description = "Merging runs on the CPU", Hidden = true };
+
+    readonly Option<bool> _verbose = new("-v", "--verbose") { Description = "Nothing is hidden", Hidden = true, Arity = ArgumentArity.Zero };
+
+    readonly Option<string>[] _values =
+    [
+        new("--transformers-cache") { Description = "Where models are downloaded to", Hidden = true },
+        new("--lora-merge-cache") { Description = "Adapters are applied while reading", Hidden = true },
+        new("--lora-merge-dtype") { Description = "Adapters are applied in float32", Hidden = true },
+        new("--device") { Description = "Merging runs on the CPU", Hidden = true },
+        new("--write-threads") { Description = "Threads write what they merge", Hidden = true },
+    ];
+
+    /// <summary>Adds all to a command.</summary>
+    public void AddTo(Command command)
+    {
+        foreach (var flag in _switches) flag.AddTo(command);
+        _safeSerialization.AddTo(command);
+        command.Add(_gpuRich);
+        command.Add(_verbose);
+        foreach (var option in _values) command.Add(option);
+    }
+
+    /// <summary>Says which of those typed change nothing.</summary>
+    public void Note(ParseResult parse, Screen screen)
+    {
+        var typed = _switches.Where(flag => flag.Value(parse)).Select(flag => flag.Typed(parse)!).ToList();
+        if (parse.GetValue(_gpuRich)) typed.Add(_gpuRich.Name);
+        typed.AddRange(_values.Where(option => parse.GetValue(option) is not null).Select(option => option.Name));
+        if (typed.Count > 0) screen.Note($"note: {string.Join(", ", typed)}: of mergekit, without meaning here");
+        if (!_safeSerialization.Value(parse)) screen.Note("note: --no-safe-serialization: Recall writes safetensors only");
+    }
+}

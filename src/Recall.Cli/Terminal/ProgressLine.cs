@@ -1,0 +1,57 @@
+namespace Recall.Cli.Terminal;
+
+/// <summary>
+/// How far a long work is: bytes, rate and time left. One line that moves in a terminal; elsewhere (a log of Slurm, say) a line every five
+/// seconds; nothing when the screen is quiet. May be told of progress from any thread.
+/// </summary>
+sealed class ProgressLine(Screen screen) : IDisposable
+{
+    static readonly TimeSpan Moving = TimeSpan.FromMilliseconds(100), Plain = TimeSpan.FromSeconds(5);
+
+    readonly Lock _lock = new();
+    readonly long _begin = screen.Time.GetTimestamp();
+    TimeSpan _next = screen.ErrorIsTerminal ? Moving : Plain;
+    bool _drawn;
+
+    /// <summary>Tells how far a stage is.</summary>
+    /// <param name="stage">What is done: <c>comparing</c>, <c>layer 3 of 30</c>. With total 0 it is shown alone.</param>
+    /// <param name="done">Bytes that are done.</param>
+    /// <param name="total">Bytes in all.</param>
+    public void Report(string stage, long done, long total)
+    {
+        if (screen.Quiet || !_lock.TryEnter()) return;
+        try
+        {
+            var elapsed = screen.Time.GetElapsedTime(_begin);
+            if (elapsed < _next) return;
+            _next = elapsed + (screen.ErrorIsTerminal ? Moving : Plain);
+            string line = Line(stage, done, total, elapsed);
+            if (screen.ErrorIsTerminal) screen.Error.Write($"\r{Cut(line)}\u001b[K");
+            else screen.Error.WriteLine(line);
+            _drawn = true;
+        }
+        finally
+        {
+            _lock.Exit();
+        }
+    }
+
+    static string Line(string stage, long done, long total, TimeSpan elapsed)
+    {
+        if (total <= 0) return $"{stage}, {Shown.Duration(elapsed)}";
+        double rate = done / Math.Max(elapsed.TotalSeconds, 1e-3);
+        string left = rate > 0 && total > done ? $", {Shown.Duration(TimeSpan.FromSeconds(Math.Min((total - done) / rate, 1e8)))} left" : "";
+        return $"{stage} {100.0 * Math.Min(done, total) / total,3:0} %  {Shown.Bytes(done)} of {Shown.Bytes(total)}, {Shown.Bytes(rate)}/s{left}";
+    }
+
+    string Cut(string line) => line.Length < screen.Width ? line : line[..Math.Max(0, screen.Width - 1)];
+
+    /// <summary>Takes the moving line away.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            if (_drawn && screen.ErrorIsTerminal) screen.Error.Write("\r\u001b[K");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+using System.Collections.Immutable;
+using System.Runtime.InteropServices;
+using Recall.Checkpoints;
+using Recall.Configuration;
+using Recall.Numerics;
+using static TorchSharp.torch;
+
+namespace Recall.Representations;
+
+/// <summary>One model of a <see cref="RepresentationStream"/>: its options and the hidden states of the texts, batch by batch.</summary>
+sealed class RepresentedModel(string name, Checkpoint checkpoint) : IDisposable
+{
+    /// <summary>Rows of the head that are in memory at a time.</summary>
+    const int HeadRows = 4096;
+
+    Tensor[] _hidden = [];                          // [B, T, d] each
+    ImmutableArray<AttentionContext> _contexts = [];
+    bool _ownContexts;
+
+    public string Name => name;
+
+    public Checkpoint Checkpoint => checkpoint;
+
+    public BlockOptions Options { get; } = BlockOptions.Read(checkpoint);
+
+    public void RequireSameSizes(RepresentedModel first)
+    {
+        if (Options.Layers != first.Options.Layers || Options.HiddenSize != first.Options.HiddenSize)
+        {
+            throw new RecallException($"{first.Name} has {first.Options.Layers} layers of hidden size {first.Options.HiddenSize}, {Name} has "
+                + $"{Options.Layers} of {Options.HiddenSize}: their representations cannot be compared");
+        }
+        var different = Options.LayerTensors().Except(first.Options.LayerTensors()).Concat(first.Options.LayerTensors().Except(Options.LayerTensors())).FirstOrDefault();
+        if (different.Name is not null)
+            throw new RecallException($"{first.Name} and {Name} have different blocks: {different.Name} has shape {different.Shape} in one of them only");
+    }
+
+    public void RequireTokens(IReadOnlyList<int[]> texts)
+    {
+        for (int text = 0; text < texts.Count; text++)
+        {
+            foreach (int id in texts[text])
+            {
+                if (id < 0 || id >= Options.VocabularySize)
+                    throw new RecallException($"{Name}: text {text + 1} has the token id {id}; the model's vocabulary has {Options.VocabularySize}: is the tokenizer that of this model?");
+            }
+        }
+    }
+
+    public IEnumerable<TensorSource> Sources(int layer) => layer == 0
+        ? [checkpoint.Require(Options.Names.Embedding, EmbeddingShape)]
+        : Options.LayerTensors().Select(tensor => checkpoint.Require(Options.NameOf(layer - 1, tensor.Name), tensor.Shape));
+
+    Shape EmbeddingShape => new(Options.VocabularySize, Options.HiddenSize);
+
+    /// <summary>Prepares positions and masks; those of the first model serve all that turn the same way.</summary>
+    public void Begin(ImmutableArray<TokenBatch> batches, RepresentedModel first, ScalarType type)
+    {
+        _ownContexts = ReferenceEquals(this, first) || Options.Rope != first.Options.Rope;
+        _contexts = _ownContexts ? [.. batches.Select(batch => AttentionContext.Of(Options, batch, type))] : first._contexts;
+    }
+
+    public void Embed(ImmutableArray<TokenBatch> batches, ScalarType type, TileReader reader)
+    {
+        var source = checkpoint.Require(Options.Names.Embedding, EmbeddingShape);
+        var rows = new Dictionary<long, float[]>();
+        reader.BeginTensor();
+        foreach (long id in batches.SelectMany(batch => batch.Ids.data<long>()).Distinct().Order())
+        {
+            reader.Begin(Options.HiddenSize);
+            var row = new float[Options.HiddenSize];
+            source.Read(reader, id * Options.HiddenSize, row);
+            rows.Add(id, row);
+        }
+        _hidden = [.. batches.Select(batch => Embed(batch, rows, type))];
+    }
+
+    Tensor Embed(TokenBatch batch, Dictionary<long, float[]> rows, ScalarType type)
+    {
+        // [B, T] → [B, T, d]
+        var ids = batch.Ids.data<long>();
+        using var scope = NewDisposeScope();
+        var states = empty([.. batch.Ids.shape, Options.HiddenSize], ScalarType.Float32);
+        var values = MemoryMarshal.Cast<byte, float>(states.bytes);
+        int at = 0;
+        foreach (long id in ids)
+        {
+            rows[id].CopyTo(values[at..]);
+            at += Options.HiddenSize;
+        }
+        return states.to_type(type).DetachFromDisposeScope();
+    }
+
+    public void Forward(Block block, CancellationToken cancellation)
+    {
+        // Same sizes, but each model turns positions and looks back in its own way.
+        block = block with { Options = Options };
+        for (int batch = 0; batch < _hidden.Length; batch++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var before = _hidden[batch];
+            _hidden[batch] = block.Forward(before, _contexts[batch]).DetachFromDisposeScope();
+            before.Dispose();
+        }
+    }
+
+    public PooledStates Pool(ImmutableArray<TokenBatch> batches, Pooling pooling)
+    {
+        var states = new PooledStates(batches.Sum(batch => batch.Texts.Length), Options.HiddenSize);
+        for (int i = 0; i < batches.Length; i++)
+        {
+            using var pooled = batches[i].Pool(_hidden[i], pooling);
+            var values = MemoryMarshal.Cast<byte, float>(pooled.bytes);
+            for (int row = 0; row < batches[i].Texts.Length; row++)
+                for (int j = 0; j < Options.HiddenSize; j++) states[batches[i].Texts[row]][j] = values[row * Options.HiddenSize + j];
+        }
+        return states;
+    }
+
+    public float[] Tokens(ImmutableArray<TokenBatch> batches, int text)
+    {
+        using var scope = NewDisposeScope();
+        return MemoryMarshal.Cast<byte, float>(States(batches, text).to_type(ScalarType.Float32).contiguous().bytes).ToArray();
+    }
+
+    public float[] Logits(ImmutableArray<TokenBatch> batches, int text, ScalarType type, TileReader reader)
+    {
+        using var quiet = no_grad();
+        using var scope = NewDisposeScope();
+        int hidden = Options.HiddenSize, vocabulary = Options.VocabularySize;
+        using var norm = checkpoint.Read(Options.Names.FinalNorm, new Shape(hidden), type, reader);
+        var head = checkpoint.Require(Options.TiedEmbeddings ? Options.Names.Embedding : Options.Names.Head, EmbeddingShape);
+        var states = Representations.Block.RmsNorm(States(batches, text), norm, Options.NormEpsilon);
+        var logits = new float[states.shape[0] * vocabulary];
+        var weights = empty([HeadRows, hidden], type);
+        for (int first = 0; first < vocabulary; first += HeadRows)
+        {
+            using var part = NewDisposeScope();
+            int count = Math.Min(HeadRows, vocabulary - first);
+            var rows = weights.narrow(0, 0, count);
+            new RowRange(head, first, count).ReadInto(rows, reader);
+            var values = MemoryMarshal.Cast<byte, float>(nn.functional.linear(states, rows).to_type(ScalarType.Float32).contiguous().bytes);
+            for (int token = 0; token < states.shape[0]; token++) values.Slice(token * count, count).CopyTo(logits.AsSpan(token * vocabulary + first));
+        }
+        return logits;
+    }
+
+    Tensor States(ImmutableArray<TokenBatch> batches, int text)
+    {
+        // → [T, d] of the real tokens
+        for (int i = 0; i < batches.Length; i++)
+        {
+            int row = batches[i].Texts.IndexOf(text);
+            if (row >= 0) return _hidden[i][row].narrow(0, 0, batches[i].Lengths[row]);
+        }
+        throw new ArgumentOutOfRangeException(nameof(text));
+    }
+
+    public void Dispose()
+    {
+        foreach (var hidden in _hidden) hidden.Dispose();
+        if (!_ownContexts) return;
+        foreach (var context in _contexts) context.Dispose();
+    }
+
+    /// <summary>Some rows of a matrix.</summary>
+    sealed class RowRange(TensorSource whole, long first, int count) : TensorSource
+    {
+        public override string Name => whole.Name;
+
+        public override Shape Shape { get; } = new(count, whole.Shape.RowLength);
+
+        public override DType DType => whole.DType;
+
+        public override IEnumerable<StoredTensor> Stored => whole.Stored;
+
+        public override void Read(TileReader reader, long start, Span<float> destination) => whole.Read(reader, first * Shape.RowLength + start, destination);
+    }
+}

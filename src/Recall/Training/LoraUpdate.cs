@@ -1,0 +1,72 @@
+using System.Collections.Immutable;
+using Recall.Checkpoints.Lora;
+using Recall.Representations;
+using static TorchSharp.torch;
+
+namespace Recall.Training;
+
+/// <summary>The low-rank update of a model's linear layers while it is trained: y = W x + b + scale · B A x (arXiv 2106.09685).</summary>
+public sealed class LoraUpdate : IDisposable
+{
+    LoraUpdate(LoraOptions options, ImmutableSortedDictionary<string, (Tensor A, Tensor B)> factors) => (Options, Factors) = (options, factors);
+
+    /// <summary>Rank, scale, modules.</summary>
+    public LoraOptions Options { get; }
+
+    /// <summary>By the module's name in the model (<c>model.layers.0.self_attn.q_proj</c>): A [r, in] and B [out, r], float32.</summary>
+    public ImmutableSortedDictionary<string, (Tensor A, Tensor B)> Factors { get; }
+
+    /// <summary>
+    /// A fresh update: B is 0, so that it changes nothing yet; A is uniform in ±1/√in, as PEFT draws it (Kaiming uniform with a = √5).
+    /// </summary>
+    public static LoraUpdate Create(BlockOptions model, LoraOptions options, int seed)
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator((ulong)seed, CPU);
+        var factors = ImmutableSortedDictionary.CreateBuilder<string, (Tensor, Tensor)>(StringComparer.Ordinal);
+        for (int layer = 0; layer < model.Layers; layer++)
+        {
+            foreach (var (name, outputs, inputs, _) in model.Linears)
+            {
+                if (!options.TargetModules.Contains(name[(name.IndexOf('.', StringComparison.Ordinal) + 1)..])) continue;
+                var a = (rand(options.Rank, inputs, generator: generator) * 2 - 1) / Math.Sqrt(inputs);
+                factors.Add(model.NameOf(layer, name), (Trained(a), Trained(zeros(outputs, options.Rank))));
+            }
+        }
+        return new LoraUpdate(options, factors.ToImmutable());
+    }
+
+    /// <summary>An update with given factors, which it takes over.</summary>
+    internal static LoraUpdate Of(LoraOptions options, IEnumerable<KeyValuePair<string, (Tensor A, Tensor B)>> factors) => new(options,
+        factors.ToImmutableSortedDictionary(factor => factor.Key, factor => (Trained(factor.Value.A), Trained(factor.Value.B)), StringComparer.Ordinal));
+
+    static Tensor Trained(Tensor factor) => factor.DetachFromDisposeScope().requires_grad_();
+
+    /// <summary>A linear layer of a block with its update.</summary>
+    public Tensor Linear(Block block, string name, Tensor input)
+    {
+        // [B, T, in] → [B, T, out]
+        var output = block.Linear(name, input);
+        if (!Factors.TryGetValue(block.Options.NameOf(block.Layer, name), out var factor)) return output;
+        using var scope = NewDisposeScope();
+        var update = nn.functional.linear(nn.functional.linear(input, factor.A), factor.B);
+        return output.add(update, Options.Scale).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The factors, copied, as the writer of adapters takes them.</summary>
+    public IReadOnlyList<LoraFactors> ToFactors() =>
+    [
+        .. Factors.Select(factor => new LoraFactors(factor.Key, (int)factor.Value.B.shape[0], (int)factor.Value.A.shape[1], Options.Rank,
+            factor.Value.A.data<float>().ToArray(), factor.Value.B.data<float>().ToArray(), Options.Alpha)),
+    ];
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var (a, b) in Factors.Values)
+        {
+            a.Dispose();
+            b.Dispose();
+        }
+    }
+}

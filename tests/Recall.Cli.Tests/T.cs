@@ -1,2 +1,0 @@
-namespace Recall.Cli.Tests;
-public class T { [Fact] public void A() { Assert.True(true); } }

@@ -1,0 +1,64 @@
+using Recall.Cli.Terminal;
+
+namespace Recall.Cli.Tests.Terminal;
+
+public class ProgressLineTests
+{
+    [Fact]
+    public void ALogGetsAPlainLineEveryFiveSeconds()
+    {
+        var clock = new Clock();
+        using var log = new StringWriter();
+        using (var progress = new ProgressLine(new Screen(TextWriter.Null, log) { Time = clock }))
+        {
+            for (int second = 1; second <= 12; second++)
+            {
+                clock.Now += TimeSpan.FromSeconds(1);
+                progress.Report("merging", second * 50_000_000L, 1_000_000_000);
+            }
+        }
+        Assert.Equal(
+            """
+            merging  25 %  250.0 MB of 1.0 GB, 50.0 MB/s, 15 s left
+            merging  50 %  500.0 MB of 1.0 GB, 50.0 MB/s, 10 s left
+
+            """, log.ToString());
+    }
+
+    [Fact]
+    public void ATerminalGetsOneLineThatMovesAndGoes()
+    {
+        var clock = new Clock();
+        using var terminal = new StringWriter();
+        using (var progress = new ProgressLine(new Screen(TextWriter.Null, terminal) { Time = clock, ErrorIsTerminal = true, Width = 40 }))
+        {
+            clock.Now += TimeSpan.FromSeconds(1);
+            progress.Report("merging", 100, 1000);
+            progress.Report("merging", 200, 1000);
+        }
+        Assert.Equal("\rmerging  10 %  100 B of 1.0 kB, 100 B/s\u001b[K\r\u001b[K", terminal.ToString());
+    }
+
+    [Fact]
+    public void AShortWorkShowsNothingAndAQuietScreenNeverDoes()
+    {
+        var clock = new Clock();
+        using var log = new StringWriter();
+        using (var progress = new ProgressLine(new Screen(TextWriter.Null, log) { Time = clock })) progress.Report("merging", 10, 10);
+        using (var progress = new ProgressLine(new Screen(TextWriter.Null, log) { Time = clock, Quiet = true }))
+        {
+            clock.Now += TimeSpan.FromHours(1);
+            progress.Report("merging", 10, 10);
+        }
+        Assert.Empty(log.ToString());
+    }
+
+    sealed class Clock : TimeProvider
+    {
+        public TimeSpan Now { get; set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Now.Ticks;
+    }
+}

@@ -1,0 +1,77 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Security.Cryptography;
+using System.Text;
+using Recall.Numerics;
+
+namespace Recall.Tests.Numerics;
+
+/// <summary>
+/// The same bytes on every vector width: all tests with the trait <c>kernel</c> run again in processes whose instruction sets are switched off,
+/// and the hashes of what kernels write, kept in a golden file, must hold in each of them.
+/// </summary>
+public class KernelWidthTests
+{
+    const string AskedWidth = "RECALL_TEST_VECTOR_BITS";
+    const int Elements = 100_003;   // no multiple of any vector
+
+    static int Width => Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 0;
+
+    [Theory]
+    [InlineData(256, "DOTNET_EnableAVX512")]
+    [InlineData(128, "DOTNET_EnableAVX512", "DOTNET_EnableAVX2")]
+    [InlineData(0, "DOTNET_EnableHWIntrinsic")]
+    public async Task KernelsPassWithNarrowerVectors(int bits, params string[] switchedOff)
+    {
+        Assert.SkipWhen(Width <= bits, $"this processor's vectors have {Width} bits anyway");
+        var start = new ProcessStartInfo("dotnet")
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+            ArgumentList = { "exec", typeof(KernelWidthTests).Assembly.Location, "--filter-trait", "kernel=true", "--minimum-expected-tests", "20" },
+            Environment = { [AskedWidth] = bits.ToString(), ["RECALL_UPDATE_GOLDEN"] = null, ["TESTINGPLATFORM_TELEMETRY_OPTOUT"] = "1" },
+        };
+        // Set by `dotnet test` for this process: the child is to report to nobody.
+        foreach (string key in start.Environment.Keys.Where(key => key.StartsWith("TESTINGPLATFORM_DOTNETTEST", StringComparison.Ordinal)).ToList())
+            start.Environment.Remove(key);
+        foreach (string variable in switchedOff) start.Environment[variable] = "0";
+        using var process = Process.Start(start)!;
+        process.StandardInput.Close();
+        var errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        string output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.True(process.ExitCode == 0, $"exit {process.ExitCode}\n{output}\n{await errors}");
+        Assert.Contains("Passed!", output);
+    }
+
+    [Fact, Trait("kernel", "true")]
+    public void WhatKernelsWriteIsTheSameOnEveryMachine()
+    {
+        // In a child of the test above the switches must have worked, or it would prove nothing.
+        if (Environment.GetEnvironmentVariable(AskedWidth) is { } asked) Assert.Equal(asked, Width.ToString());
+        var text = new StringBuilder("# SHA-256 of what the kernels write, on any vector width\n");
+        var values = Samples.Floats(Elements);
+        foreach (var type in Enum.GetValues<DType>())
+        {
+            var bytes = new byte[Elements * type.Size()];
+            PlainEncoding.Of(type).Encode(values, bytes);
+            var back = new float[Elements];
+            PlainEncoding.Of(type).Decode(bytes, back);
+            text.Append($"encode {type} {Hash(bytes)}\ndecode {type} {Hash(MemoryMarshal.AsBytes(back.AsSpan()))}\n");
+        }
+        var other = Samples.Floats(2 * Elements).AsSpan(Elements);
+        var sum = values.ToArray();
+        Elementwise.Scale(values, 0.3f, sum);
+        Elementwise.AddScaled(other, -1.7f, sum);
+        Elementwise.AddScaledDifference(values, other, 0.1f, sum);
+        text.Append($"elementwise {Hash(MemoryMarshal.AsBytes(Samples.Bits(sum).AsSpan()))}\n");
+        float[] finite = [.. values.Select(value => float.IsFinite(value) ? value : 1f)];
+        text.Append($"dot {Sums.Dot(finite, finite):R}\nmagnitudes {Sums.Magnitudes(finite):R}\n");
+        GoldenText.Match("kernels.txt", text.ToString());
+    }
+
+    static string Hash(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes))[..32];
+}

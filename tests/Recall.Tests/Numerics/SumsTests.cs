@@ -1,0 +1,52 @@
+using Recall.Numerics;
+
+namespace Recall.Tests.Numerics;
+
+/// <summary>Sums against their definition: lane i mod 8, lanes in order, then the tail; the same bits at every width.</summary>
+[Trait("kernel", "true")]
+public class SumsTests
+{
+    static readonly float[] X = Finite(Samples.Floats(400)), Y = [.. X.Reverse()];
+
+    [Fact]
+    public void DotAndMagnitudesEqualTheLoopOfEightLanes()
+    {
+        foreach (int length in Samples.Lengths)
+        {
+            for (int shift = 0; shift < 200; shift += 13)
+            {
+                var x = X.AsSpan(shift, length);
+                var y = Y.AsSpan(shift, length);
+                var products = new double[length];
+                var magnitudes = new double[length];
+                for (int i = 0; i < length; i++) (products[i], magnitudes[i]) = ((double)x[i] * y[i], Math.Abs((double)x[i]));
+                Assert.Equal(Lanes(products), Sums.Dot(x, y));
+                Assert.Equal(Lanes(magnitudes), Sums.Magnitudes(x));
+            }
+        }
+    }
+
+    [Fact]
+    public void WhatIsNotFiniteIsNotLost()
+    {
+        var values = new float[33];
+        values[20] = float.NaN;
+        Assert.True(double.IsNaN(Sums.Magnitudes(values)) && double.IsNaN(Sums.Dot(values, values)));
+        values[20] = float.NegativeInfinity;
+        Assert.Equal(double.PositiveInfinity, Sums.Magnitudes(values));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Sums.Dot(new float[3], new float[4]));
+    }
+
+    static double Lanes(double[] values)
+    {
+        var lanes = new double[8];
+        int whole = values.Length / 8 * 8;
+        for (int i = 0; i < whole; i++) lanes[i % 8] += values[i];
+        double sum = 0;
+        foreach (double lane in lanes) sum += lane;
+        for (int i = whole; i < values.Length; i++) sum += values[i];
+        return sum;
+    }
+
+    static float[] Finite(float[] values) => [.. values.Select(value => float.IsFinite(value) ? value : 0.5f)];
+}

@@ -1,0 +1,65 @@
+using Recall.Checkpoints;
+using Recall.Configuration;
+using Recall.Representations;
+using Recall.Training;
+using static TorchSharp.torch;
+
+namespace Recall.Tests.Representations;
+
+/// <summary>Alone in time, since torch counts the tensors of the whole process.</summary>
+[CollectionDefinition(nameof(TensorLeakTests), DisableParallelization = true)]
+public class AloneInTime;
+
+/// <summary>Work that is done again and again leaves no tensor behind.</summary>
+[Collection(nameof(TensorLeakTests))]
+public class TensorLeakTests : TorchTests
+{
+    static Checkpoint Open(string name) => Checkpoint.Open(Fixtures.Path("architectures", name));
+
+    static LanguageModel Load(string name) => LanguageModel.Load(Open(name), cancellation: TestContext.Current.CancellationToken);
+
+    static void AssertNothingStays(Action work)
+    {
+        work();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        long before = Tensor.TotalCount;
+        for (int i = 0; i < 5; i++) work();
+        Assert.Equal(before, Tensor.TotalCount);
+    }
+
+    [Fact]
+    public void LayersAndBatches()
+    {
+        using var quiet = no_grad();
+        var checkpoint = Open("qwen2-sliding");
+        var options = BlockOptions.Read(checkpoint);
+        var reader = new TileReader();
+        AssertNothingStays(() =>
+        {
+            using var model = Load("qwen2-sliding");
+            using var weights = new LayerWeights(options);
+            using var batch = TokenBatch.Of([[1, 2, 3, 4, 5, 6, 7, 8, 9], [3, 4]], padLeft: true);
+            using var context = AttentionContext.Of(options, batch);
+            using var hidden = model.Forward(batch.Ids, context);
+            using var logits = model.Logits(hidden);
+            using var pooled = batch.Pool(hidden, Pooling.Mean);
+            using var last = batch.Pool(hidden, Pooling.Last);
+            using var next = weights.Read(checkpoint, 1, reader).Forward(hidden, context);
+        });
+    }
+
+    [Fact]
+    public void GenerationAndTraining()
+    {
+        using var model = Load("llama");
+        AssertNothingStays(() => Generation.Greedy(model, [[1, 5, 7], [1]], 10, [], TestContext.Current.CancellationToken));
+        var config = TrainConfig.Parse("{model: m, output: o}", "train.yaml");
+        AssertNothingStays(() =>
+        {
+            using var lora = LoraUpdate.Create(model.Options, config.Lora!, 0);
+            using var trainer = new Trainer(model, config, 2, lora);
+            for (int step = 0; step < 2; step++) trainer.Step([[new TrainingExample([4, 5, 6], 2)]], TestContext.Current.CancellationToken);
+        });
+    }
+}
