@@ -22,20 +22,22 @@ static class MergeShow
         }
         var time = screen.Time.GetElapsedTime(begin);
         var done = new Merged(
-            plan.Options.Output, [.. plan.Shards.Select(shard => shard.Name)], plan.Tensors.Length, plan.Tensors.Sum(tensor => tensor.Shape.Elements),
-            plan.Cost.OutputBytes, plan.Cost.BytesToRead, Math.Round(time.TotalSeconds, 3));
+            plan.Options.Output, [.. plan.Shards.Select(shard => shard.Name)], plan.Tensors.Length,
+            plan.Tensors.Sum(tensor => tensor.Shape.Elements), plan.Cost.OutputBytes, plan.Cost.BytesToRead, Math.Round(time.TotalSeconds, 3));
         if (json)
         {
             screen.WriteJson(done);
             return;
         }
+        string files = done.Files.Count == 1 ? "one file" : $"{done.Files.Count} files";
         screen.Out.WriteLine(
-            $"{done.Output}: {Shown.Count(done.Tensors)} tensors, {Shown.Bytes(done.Bytes)} in {(done.Files.Count == 1 ? "one file" : $"{done.Files.Count} files")}, "
+            $"{done.Output}: {Shown.Count(done.Tensors)} tensors, {Shown.Bytes(done.Bytes)} in {files}, "
             + $"{Shown.Duration(time)} ({Shown.Bytes(done.BytesRead)} read)");
     }
 
     /// <summary>What was written, for scripts.</summary>
-    sealed record Merged(string Output, IReadOnlyList<string> Files, int Tensors, long Parameters, long Bytes, long BytesRead, double Seconds);
+    sealed record Merged(
+        string Output, IReadOnlyList<string> Files, int Tensors, long Parameters, long Bytes, long BytesRead, double Seconds);
 
     sealed class Reporter(ProgressLine line) : IProgress<MergeProgress>
     {

@@ -40,8 +40,10 @@ sealed class ProgressLine(Screen screen) : IDisposable
     {
         if (total <= 0) return $"{stage}, {Shown.Duration(elapsed)}";
         double rate = done / Math.Max(elapsed.TotalSeconds, 1e-3);
-        string left = rate > 0 && total > done ? $", {Shown.Duration(TimeSpan.FromSeconds(Math.Min((total - done) / rate, 1e8)))} left" : "";
-        return $"{stage} {100.0 * Math.Min(done, total) / total,3:0} %  {Shown.Bytes(done)} of {Shown.Bytes(total)}, {Shown.Bytes(rate)}/s{left}";
+        var remaining = TimeSpan.FromSeconds(Math.Min((total - done) / Math.Max(rate, 1e-3), 1e8));
+        string left = rate > 0 && total > done ? $", {Shown.Duration(remaining)} left" : "";
+        double percent = 100.0 * Math.Min(done, total) / total;
+        return $"{stage} {percent,3:0} %  {Shown.Bytes(done)} of {Shown.Bytes(total)}, {Shown.Bytes(rate)}/s{left}";
     }
 
     string Cut(string line) => line.Length < screen.Width ? line : line[..Math.Max(0, screen.Width - 1)];
