@@ -18,15 +18,24 @@ public static class DataSet
     /// <exception cref="RecallException">Not there, of no known kind, or broken: with file, line and what is wrong.</exception>
     public static IEnumerable<DataRow> Read(string path, DataSetOptions? options = null)
     {
-        options ??= new DataSetOptions();
         string ending = Ending(path);
-        return ending switch
+        return ReadAs(ending, path, options ?? new DataSetOptions());
+    }
+
+    /// <summary>The rows of a file of a kind: its ending, or json, csv, text or parquet as lm-eval names them. A text then keeps its blank lines.</summary>
+    internal static IEnumerable<DataRow> ReadAs(string kind, string path, DataSetOptions options)
+    {
+        return kind switch
         {
+            "json" => FromLines(path, lines => Ending(path) == ".jsonl" ? JsonRows.Lines(lines, path) : JsonRows.Document(lines, path, options.Field)),
+            "csv" => FromLines(path, lines => CsvRows.Read(lines, path, options.Separator ?? ',', options.Header)),
+            "text" => FromLines(path, lines => TextRows(lines, keepBlank: true)),
+            "parquet" => ParquetRows.Read(path),
             ".jsonl" or ".ndjson" => FromLines(path, lines => JsonRows.Lines(lines, path)),
             ".json" => FromLines(path, lines => JsonRows.Document(lines, path, options.Field)),
             ".csv" => FromLines(path, lines => CsvRows.Read(lines, path, options.Separator ?? ',', options.Header)),
             ".tsv" => FromLines(path, lines => CsvRows.Read(lines, path, options.Separator ?? '\t', options.Header)),
-            ".txt" => FromLines(path, TextRows),
+            ".txt" => FromLines(path, lines => TextRows(lines, keepBlank: false)),
             ".parquet" => ParquetRows.Read(path),
             ".zst" => throw new RecallException($"{path}: zstd is not read here; unpack it with: zstd -d {Path.GetFileName(path)}"),
             _ => throw new RecallException($"{path}: no known data file; Recall reads {Endings}"),
@@ -51,13 +60,13 @@ public static class DataSet
     }
 
     /// <summary>One row a line, in the field <c>text</c>; lines of blanks are left out.</summary>
-    static IEnumerable<DataRow> TextRows(IEnumerable<TextLine> lines)
+    static IEnumerable<DataRow> TextRows(IEnumerable<TextLine> lines, bool keepBlank)
     {
         int number = 0;
         foreach (var line in lines)
         {
             string text = line.Text.EndsWith('\r') ? line.Text[..^1] : line.Text;
-            if (text.AsSpan().Trim(" \t").Length > 0) yield return new DataRow(++number, new JsonObject { ["text"] = text });
+            if (keepBlank || text.AsSpan().Trim(" \t").Length > 0) yield return new DataRow(++number, new JsonObject { ["text"] = text });
         }
     }
 

@@ -48,16 +48,24 @@ static class Sums
         for (; i < n; i++) sum[(int)i] += (double)x[(int)i] * y[(int)i];
     }
 
-    /// <summary>sum_i += a x_i.</summary>
-    public static void AddScaled(ReadOnlySpan<float> x, double a, Span<double> sum)
+    /// <summary>sum_i += x_i.</summary>
+    public static void Add(ReadOnlySpan<float> x, Span<double> sum)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(sum.Length, x.Length);
         ref float from = ref MemoryMarshal.GetReference(x);
         ref double to = ref MemoryMarshal.GetReference(sum);
         nuint i = 0, n = (nuint)x.Length;
-        for (; i + 8 <= n; i += 8)
-            (Vector512.LoadUnsafe(ref to, i) + Widen(Vector256.LoadUnsafe(ref from, i)) * Vector512.Create(a)).StoreUnsafe(ref to, i);
-        for (; i < n; i++) sum[(int)i] += x[(int)i] * a;
+        for (; i + 8 <= n; i += 8) (Vector512.LoadUnsafe(ref to, i) + Widen(Vector256.LoadUnsafe(ref from, i))).StoreUnsafe(ref to, i);
+        for (; i < n; i++) sum[(int)i] += x[(int)i];
+    }
+
+    /// <summary>sum_i = sum_i / a: the mean of equal numbers is that number.</summary>
+    public static void Divide(Span<double> sum, double a)
+    {
+        ref double to = ref MemoryMarshal.GetReference(sum);
+        nuint i = 0, n = (nuint)sum.Length;
+        for (; i + 8 <= n; i += 8) (Vector512.LoadUnsafe(ref to, i) / Vector512.Create(a)).StoreUnsafe(ref to, i);
+        for (; i < n; i++) sum[(int)i] /= a;
     }
 
     /// <summary>sum_i += (x_i − mean_i)².</summary>
@@ -80,7 +88,7 @@ static class Sums
         }
     }
 
-    /// <summary>y_i = a sum_i, rounded to float32.</summary>
+    /// <summary>y_i = sum_i / a, rounded to float32.</summary>
     public static void Round(ReadOnlySpan<double> sum, double a, Span<float> y)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, sum.Length);
@@ -89,10 +97,10 @@ static class Sums
         nuint i = 0, n = (nuint)y.Length;
         for (; i + 8 <= n; i += 8)
         {
-            var scaled = Vector512.LoadUnsafe(ref from, i) * Vector512.Create(a);
+            var scaled = Vector512.LoadUnsafe(ref from, i) / Vector512.Create(a);
             Vector256.Narrow(scaled.GetLower(), scaled.GetUpper()).StoreUnsafe(ref to, i);
         }
-        for (; i < n; i++) y[(int)i] = (float)(sum[(int)i] * a);
+        for (; i < n; i++) y[(int)i] = (float)(sum[(int)i] / a);
     }
 
     static Vector512<double> Widen(Vector256<float> values)

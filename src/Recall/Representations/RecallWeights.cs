@@ -34,6 +34,16 @@ public sealed class RecallWeights : IDisposable
         _stream = new RepresentationStream(models, [.. samples.Select(sample => sample.Ids)], options.Compute);
     }
 
+    /// <summary>What the constructor checks, and the cluster layer, for candidates of which the samples have yet to be chosen.</summary>
+    /// <exception cref="RecallException">See the constructor.</exception>
+    public static void Check(IReadOnlyList<(string Name, Checkpoint Checkpoint)> models, IReadOnlyList<Sample> candidates, RecallOptions options)
+    {
+        RequireTokens(candidates);
+        using var stream = new RepresentationStream(models, [candidates[0].Ids], options.Compute);
+        stream.RequireTokens([.. candidates.Select(candidate => candidate.Ids)]);
+        Represent.ClusterLayer(options, stream.Layers);
+    }
+
     /// <summary>Number of blocks (L): there are weights for the layers 0 … L.</summary>
     public int Layers => _stream.Layers;
 

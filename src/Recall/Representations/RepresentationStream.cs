@@ -56,6 +56,12 @@ public sealed class RepresentationStream : IDisposable
         foreach (var model in _models) model.Begin(_batches, _models[0], _type);
     }
 
+    /// <summary>Checks other texts against the vocabularies.</summary>
+    internal void RequireTokens(IReadOnlyList<int[]> texts)
+    {
+        foreach (var model in _models) model.RequireTokens(texts);
+    }
+
     /// <summary>Number of blocks (L).</summary>
     public int Layers => _models[0].Options.Layers;
 

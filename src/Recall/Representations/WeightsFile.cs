@@ -2,8 +2,8 @@ using System.Collections.Immutable;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Recall.Configuration;
 using Recall.Checkpoints;
+using Recall.Configuration;
 
 namespace Recall.Representations;
 

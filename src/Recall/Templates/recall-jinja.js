@@ -84,6 +84,8 @@ function failure(error, line) {
 
 function recallParse(source, trim) {
   const options = { lstrip_blocks: trim, trim_blocks: trim };
+  // The lexer drops one line end at the end, which lm-eval keeps (keep_trailing_newline).
+  if (!trim && source.endsWith("\n")) source += "\n";
   const places = tagPlaces(source);
   let tokens;
   try {
