@@ -51,7 +51,7 @@ static class RecallCommand
     public static IEnumerable<Verb> Verbs() => 
     [
         new MergeCommand(), new PlanCommand(), new RepresentCommand(), new TokenizeCommand(),
-        new ConvertCommand(), new InspectCommand(), new DiffCommand(),
+        new ConvertCommand(), new InspectCommand(), new DiffCommand(), new TrainCommand(),
     ];
 
     static int Refuse(ParseResult parse, Screen screen)

@@ -58,14 +58,14 @@ sealed class RepresentCommand : Verb
         using var file = new SafetensorsDraft(path, Layout(texts, block, tokens, logits));
         using (var progress = new ProgressLine(screen))
         {
-            progress.Report("layer 0", 0, 0);
+            progress.Report("reading");
             Represent.Run(
                 model.Name, model.Checkpoint, texts,
                 new RepresentOptions { Pooling = tokens ? null : parse.GetValue(_pooling), Compute = parse.GetValue(_compute) },
                 states =>
                 {
                     Write(file, states);
-                    progress.Report($"layer {states.Layer} of {block.Layers}", 0, 0);
+                    progress.Report($"layer {states.Layer} of {block.Layers}");
                 },
                 logits ? (text, scores) => file.Write($"text.{text}.logits", scores) : null, cancellation);
         }
