@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Recall.Checkpoints;
 using Recall.Configuration;
 using Recall.Planning;

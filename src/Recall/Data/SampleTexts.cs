@@ -10,7 +10,11 @@ namespace Recall.Data;
 /// <param name="Text">The text; empty where only <paramref name="Ids"/> are given.</param>
 /// <param name="Ids">Its token ids, for a row that carries them (field <c>ids</c>).</param>
 /// <param name="Answer">What is to follow it: field <c>answer</c>, or a task's target with its delimiter.</param>
-public sealed record SampleText(int Row, string Text, IReadOnlyList<int>? Ids = null, string? Answer = null);
+public sealed record SampleText(int Row, string Text, IReadOnlyList<int>? Ids = null, string? Answer = null)
+{
+    /// <summary>The fields of the row.</summary>
+    public JsonObject Fields { get; init; } = [];
+}
 
 /// <summary>The texts of <c>recall: {samples: FILE, text: TEMPLATE}</c>.</summary>
 public static class SampleTexts
@@ -41,7 +45,7 @@ public static class SampleTexts
             // A rolling task has no prompt: its target is the text.
             bool rolling = task.OutputType == "loglikelihood_rolling";
             string text = jinja?.Render(row.Fields) ?? (rolling ? example.Continuations[0] : example.Prompt);
-            texts.Add(new SampleText(row.Number, NotBlank(text, task.Path, row), Answer: rolling ? null : example.Answer));
+            texts.Add(new SampleText(row.Number, NotBlank(text, task.Path, row), Answer: rolling ? null : example.Answer) { Fields = row.Fields });
         }
         return texts;
     }
@@ -53,9 +57,9 @@ public static class SampleTexts
         string text;
         if (jinja is not null) text = RenderRow(jinja, path, row);
         else if (row.Fields.TryGetPropertyValue("text", out var field)) text = field is null ? "" : TaskTemplate.TextOf(field);
-        else if (ids is not null) return new SampleText(row.Number, "", ids, answer);
+        else if (ids is not null) return new SampleText(row.Number, "", ids, answer) { Fields = row.Fields };
         else throw new RecallException($"{path}: row {row.Number} has no field 'text'{JinjaTemplate.Fields("text", row.Fields)}; say with a template what the text is: text: \"{{{{{row.Fields.FirstOrDefault().Key ?? "field"}}}}}\"");
-        return new SampleText(row.Number, ids is { Length: > 0 } ? text : NotBlank(text, path, row), ids, answer);
+        return new SampleText(row.Number, ids is { Length: > 0 } ? text : NotBlank(text, path, row), ids, answer) { Fields = row.Fields };
     }
 
     static string RenderRow(JinjaTemplate jinja, string path, DataRow row)

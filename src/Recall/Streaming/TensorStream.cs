@@ -1,6 +1,4 @@
 using System.Collections.Immutable;
-using Recall.Checkpoints;
-using Recall.Planning;
 
 namespace Recall.Streaming;
 
