@@ -10,10 +10,11 @@ static class MergeShow
     public static void Run(MergePlan plan, Screen screen, bool json, CancellationToken cancellation)
     {
         long begin = screen.Time.GetTimestamp();
+        MergeResult result;
         try
         {
             using var progress = new ProgressLine(screen);
-            MergeRun.Run(plan, new Reporter(progress), cancellation);
+            result = MergeRun.Run(plan, new Reporter(progress), cancellation);
         }
         catch (OperationCanceledException) when (File.Exists(Path.Combine(plan.Options.Output, Journal.FileName)))
         {
@@ -29,6 +30,7 @@ static class MergeShow
             screen.WriteJson(done);
             return;
         }
+        if (result.Weights is { } weights && !screen.Quiet) WeightsTable.Write(weights, screen);
         string files = done.Files.Count == 1 ? "one file" : $"{done.Files.Count} files";
         screen.Out.WriteLine(
             $"{done.Output}: {Shown.Count(done.Tensors)} tensors, {Shown.Bytes(done.Bytes)} in {files}, "
