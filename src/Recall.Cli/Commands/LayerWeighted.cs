@@ -9,12 +9,13 @@ static class LayerWeighted
 {
     /// <summary>Opens the models and reads the texts.</summary>
     /// <exception cref="ConfigurationException">The config merges without layer weights.</exception>
-    public static MergeWeights Open(string path, MergeOptions options, Screen screen)
+    public static (MergePlan Plan, MergeWeights Weights) Open(string path, MergeOptions options, Screen screen)
     {
         var config = MergeConfig.Read(path);
         var plan = MergePlan.Make(config, options);
         foreach (string note in plan.Notes) screen.Note($"note: {Shown.Text(note)}");
-        return MergeWeights.Of(plan)
+        var weights = MergeWeights.Of(plan)
             ?? throw config.MethodPlace.Error($"the method {config.Method} has neither samples nor layer weights; 'merge_method: recall' has");
+        return (plan, weights);
     }
 }

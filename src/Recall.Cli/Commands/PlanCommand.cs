@@ -46,7 +46,8 @@ sealed class PlanCommand : Verb
         string? output = parse.GetValue(_output);
         var plan = MergePlan.Make(MergeConfig.Read(parse.GetRequiredValue(_config)), _flags.Read(parse, output ?? ".", screen));
         if (output is not null) OutputFolder.Check(plan);
-        var report = PlanReport.Of(plan, parse.GetValue(_noProbe) ? null : TimeEstimate.Of(plan, cancellation));
+        using var weights = MergeWeights.Of(plan);
+        var report = PlanReport.Of(plan, weights?.Candidates.Count, parse.GetValue(_noProbe) ? null : TimeEstimate.Of(plan, cancellation));
         if (parse.GetValue(_json)) screen.WriteJson(report);
         else Show(report, plan, parse.GetValue(_tensors), screen);
         return ExitCode.Done;
@@ -64,6 +65,7 @@ sealed class PlanCommand : Verb
         string files = report.Shards.Count == 1 ? "one file" : $"{report.Shards.Count} files";
         facts.Add("output", $"{Shown.Count(report.Tensors.Count)} tensors in {Shown.Count(report.Layers)} layers, "
             + $"{Shown.Count(report.Parameters)} parameters, {Shown.Bytes(report.OutputBytes)} in {files}");
+        if (report.Candidates is { } candidates) facts.Add("samples", $"{plan.Weighting!.Options.Count} of {Shown.Count(candidates)} texts");
         facts.Add("beside it", report.Files.Count == 0 ? "no tokenizer" : string.Join(", ", report.Files));
         facts.Add("free disk", Shown.Bytes(report.FreeDiskBytes) + (report.FreeDiskBytes < report.OutputBytes ? ": too little" : ""));
         facts.Add("peak memory", $"about {Shown.Bytes(report.PeakMemoryBytes)}");

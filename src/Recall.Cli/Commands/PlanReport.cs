@@ -13,6 +13,7 @@ sealed record PlanReport
     public required ImmutableArray<string> Models { get; init; }
     public string? BaseModel { get; init; }
     public string? ReferenceModel { get; init; }
+    public int? Candidates { get; init; }
     public int Layers { get; init; }
     public long Parameters { get; init; }
     public long OutputBytes { get; init; }
@@ -25,7 +26,7 @@ sealed record PlanReport
     public required IReadOnlyList<string> Notes { get; init; }
     public required IReadOnlyList<PlannedTensor> Tensors { get; init; }
 
-    public static PlanReport Of(MergePlan plan, TimeEstimate? time) => new()
+    public static PlanReport Of(MergePlan plan, int? candidates, TimeEstimate? time) => new()
     {
         Config = plan.Config.File,
         MergeMethod = plan.Config.Method,
@@ -33,6 +34,7 @@ sealed record PlanReport
         Models = [.. plan.Models.Select(model => model.Name)],
         BaseModel = plan.Config.BaseModel?.ToString(),
         ReferenceModel = plan.Weighting is { } weighting ? plan.Models[weighting.Models[weighting.Reference]].Name : null,
+        Candidates = candidates,
         Layers = plan.LayerCount,
         Parameters = plan.Tensors.Sum(tensor => tensor.Shape.Elements),
         OutputBytes = plan.Cost.OutputBytes,

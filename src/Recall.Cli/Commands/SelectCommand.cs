@@ -25,7 +25,8 @@ sealed class SelectCommand : Verb
 
     public override int Run(ParseResult parse, Screen screen, CancellationToken cancellation)
     {
-        using var weights = LayerWeighted.Open(parse.GetRequiredValue(_config), new MergeOptions { Output = "." }, screen);
+        var (_, opened) = LayerWeighted.Open(parse.GetRequiredValue(_config), new MergeOptions { Output = "." }, screen);
+        using var weights = opened;
         IReadOnlyList<Sample> samples;
         using (var progress = new ProgressLine(screen))
         {

@@ -27,12 +27,13 @@ sealed class WeightsCommand : Verb
 
     public override int Run(ParseResult parse, Screen screen, CancellationToken cancellation)
     {
+        var (plan, weights) = LayerWeighted.Open(parse.GetRequiredValue(_config), _flags.Read(parse, ".", screen), screen);
         WeightsFile file;
-        using (var weights = LayerWeighted.Open(parse.GetRequiredValue(_config), _flags.Read(parse, ".", screen), screen))
+        using (weights)
         using (var progress = new ProgressLine(screen))
         {
             progress.Report($"reading {Shown.Count(weights.Candidates.Count)} texts");
-            file = weights.Compute(new Reporter(progress), cancellation);
+            file = weights.Compute(new Reporter(progress, plan.LayerCount), cancellation);
         }
         string? path = parse.GetValue(_out);
         if (path is not null) file.Write(path);
@@ -46,8 +47,8 @@ sealed class WeightsCommand : Verb
         return ExitCode.Done;
     }
 
-    sealed class Reporter(ProgressLine line) : IProgress<ModelWeights>
+    sealed class Reporter(ProgressLine line, int layers) : IProgress<ModelWeights>
     {
-        public void Report(ModelWeights value) => line.Report($"layer {value.Layer}");
+        public void Report(ModelWeights value) => line.Report($"layer {value.Layer} of {layers}");
     }
 }
