@@ -16,7 +16,7 @@ static class RecallCommand
     /// <returns>The exit code, see <see cref="ExitCode"/>.</returns>
     public static int Run(string[] args, Screen screen, CancellationToken cancellation = default)
     {
-        var quiet = new Option<bool>("--quiet", "-q") 
+        var quiet = new Option<bool>("--quiet", "-q")
         {
             Description = "Show results and errors only: no progress, no notes",
             Recursive = true,
@@ -48,7 +48,7 @@ static class RecallCommand
     }
 
     /// <summary>Every command, in the order of the help.</summary>
-    public static IEnumerable<Verb> Verbs() => 
+    public static IEnumerable<Verb> Verbs() =>
     [
         new MergeCommand(), new PlanCommand(), new SelectCommand(), new WeightsCommand(), new RepresentCommand(), new TokenizeCommand(),
         new ConvertCommand(), new InspectCommand(), new DiffCommand(), new TrainCommand(),

@@ -19,7 +19,8 @@ namespace Recall.Cli.Commands;
 /// <param name="OnlyInB">Names that the one lacks.</param>
 sealed record DiffReport(
     string A, string B, double Tolerance, bool Within, int Differing, DiffNumbers All,
-    IReadOnlyList<LayerDiff> Layers, IReadOnlyList<TensorDiff> Tensors, IReadOnlyList<ShapeDiff> Shapes, IReadOnlyList<string> OnlyInA, IReadOnlyList<string> OnlyInB)
+    IReadOnlyList<LayerDiff> Layers, IReadOnlyList<TensorDiff> Tensors, IReadOnlyList<ShapeDiff> Shapes,
+    IReadOnlyList<string> OnlyInA, IReadOnlyList<string> OnlyInB)
 {
     public static DiffReport Of(OpenedModel a, OpenedModel b, double tolerance, CheckpointDifference difference)
     {
@@ -31,7 +32,8 @@ sealed record DiffReport(
             tensor.Name, LayerOf(tensor.Name), tensor.A.DType.ToString(), tensor.B.DType.ToString(), DiffNumbers.Of(tensor.Sums)));
         int differing = difference.Tensors.Count(tensor => tensor.Sums is not { Largest: 0, NotComparable: 0 });
         return new DiffReport(
-            a.Name, b.Name, tolerance, difference.Within(tolerance), differing, DiffNumbers.Of(Sum(difference.Tensors)), [.. layers], [.. tensors],
+            a.Name, b.Name, tolerance, difference.Within(tolerance), differing,
+            DiffNumbers.Of(Sum(difference.Tensors)), [.. layers], [.. tensors],
             [.. difference.Shapes.Select(pair => new ShapeDiff(pair.A.Name, pair.A.Shape.Dimensions, pair.B.Shape.Dimensions))],
             difference.OnlyInA, difference.OnlyInB);
     }

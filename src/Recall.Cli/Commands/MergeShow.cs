@@ -24,7 +24,8 @@ static class MergeShow
         var time = screen.Time.GetElapsedTime(begin);
         var done = new Merged(
             plan.Options.Output, [.. plan.Shards.Select(shard => shard.Name)], plan.Tensors.Length,
-            plan.Tensors.Sum(tensor => tensor.Shape.Elements), plan.Cost.OutputBytes, plan.Cost.BytesToRead, Math.Round(time.TotalSeconds, 3));
+            plan.Tensors.Sum(tensor => tensor.Shape.Elements), plan.Cost.OutputBytes, plan.Cost.BytesToRead,
+            Math.Round(time.TotalSeconds, 3));
         if (json)
         {
             screen.WriteJson(done);

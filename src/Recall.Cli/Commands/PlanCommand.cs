@@ -59,7 +59,8 @@ sealed class PlanCommand : Verb
         facts.Add("method", report.Combine is null ? report.MergeMethod : $"{report.MergeMethod}, combined by {report.Combine}");
         for (int i = 0; i < report.Models.Length; i++)
         {
-            string name = report.Models[i], role = (name == report.BaseModel ? " (base)" : "") + (name == report.ReferenceModel ? " (reference)" : "");
+            string name = report.Models[i];
+            string role = (name == report.BaseModel ? " (base)" : "") + (name == report.ReferenceModel ? " (reference)" : "");
             facts.Add($"model {i + 1}", name + role);
         }
         string files = report.Shards.Count == 1 ? "one file" : $"{report.Shards.Count} files";
@@ -95,7 +96,8 @@ sealed class PlanCommand : Verb
             var sources = tensor.Sources.Select(source =>
                 $"{1 + report.Models.IndexOf(source.Model)}{(source.Tensor == tensor.Name ? "" : " " + source.Tensor)}");
             var values = tensor.Sources.SelectMany(source => source.Parameters).Concat(tensor.Parameters)
-                .Where(value => value.Value is not null).GroupBy(value => value.Key, value => Shown.Number(value.Value), StringComparer.Ordinal)
+                .Where(value => value.Value is not null)
+                .GroupBy(value => value.Key, value => Shown.Number(value.Value), StringComparer.Ordinal)
                 .Select(values => $"{values.Key} {string.Join(' ', values)}");
             table.Row(
                 tensor.Name, $"[{string.Join(", ", tensor.Shape)}]", tensor.DType, tensor.File, Shown.Count(tensor.Offset),

@@ -33,7 +33,8 @@ sealed class RepresentCommand : Verb
     public RepresentCommand() : base(
         "represent",
         "Writes what a model's layers make of texts. float32 tensors layer.0 ... layer.L of shape [texts, hidden]: layer 0 is the "
-        + "embedding's output, then the outputs of the blocks, the last one before the final norm. One layer of the model is in memory at a time.",
+        + "embedding's output, then the outputs of the blocks, the last one before the final norm. "
+        + "One layer of the model is in memory at a time.",
         "recall represent base+adapters/race texts.jsonl --out race.safetensors",
         "recall represent base ids.jsonl --ids --tokens --logits --out states.safetensors")
     {
@@ -80,10 +81,11 @@ sealed class RepresentCommand : Verb
     {
         var layers = Enumerable.Range(0, block.Layers + 1);
         var all = Enumerable.Range(0, texts.Count);
+        Shape Tokens(int text, int size) => new(texts[text].Length, size);
         var states = tokens
-            ? all.SelectMany(text => layers.Select(layer => (Name: $"text.{text}.layer.{layer}", new Shape(texts[text].Length, block.HiddenSize))))
+            ? all.SelectMany(text => layers.Select(layer => (Name: $"text.{text}.layer.{layer}", Tokens(text, block.HiddenSize))))
             : layers.Select(layer => (Name: $"layer.{layer}", new Shape(texts.Count, block.HiddenSize)));
-        var scores = all.Select(text => ($"text.{text}.logits", new Shape(texts[text].Length, block.VocabularySize)));
+        var scores = all.Select(text => ($"text.{text}.logits", Tokens(text, block.VocabularySize)));
         return logits ? states.Concat(scores) : states;
     }
 

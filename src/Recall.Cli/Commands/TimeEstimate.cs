@@ -25,7 +25,8 @@ sealed record TimeEstimate(double Seconds, double ReadRate, double WriteRate, do
         double read = ProbeReading(plan, cancellation), write = ProbeWriting(plan.Options.Output, cancellation);
         double merge = ProbeMerging(plan, cancellation);
         double disk = plan.Cost.BytesToRead / read + plan.Cost.OutputBytes / write;
-        double values = plan.Tensors.Where(tensor => tensor.Copied is null).Sum(tensor => (double)tensor.Shape.Elements * tensor.Sources.Length);
+        double values = plan.Tensors.Where(tensor => tensor.Copied is null)
+            .Sum(tensor => (double)tensor.Shape.Elements * tensor.Sources.Length);
         int threads = Math.Max(1, Math.Min(plan.Options.Threads, Environment.ProcessorCount));
         double seconds = Math.Max(disk, (disk + values / merge) / threads);
         return new TimeEstimate(Math.Round(seconds, 3), Math.Round(read), Math.Round(write), Math.Round(Math.Min(merge, 1e15)));
@@ -69,7 +70,7 @@ sealed record TimeEstimate(double Seconds, double ReadRate, double WriteRate, do
         }
     }
 
-    /// <summary>Decodes tiles of tensors that are spread over the plan by their size (adapters cost more), weighs them, encodes the sums.</summary>
+    /// <summary>Decodes tiles of tensors that are spread over the plan by their size, weighs them, encodes the sums.</summary>
     static double ProbeMerging(MergePlan plan, CancellationToken cancellation)
     {
         var tensors = plan.Tensors.Where(tensor => tensor.Copied is null && tensor.Shape.Elements > 0).ToList();

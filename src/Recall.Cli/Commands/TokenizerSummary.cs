@@ -16,7 +16,8 @@ sealed record TokenizerSummary(string File, string? Type, int? Vocabulary, int? 
         var file = Known.Select(name => model.Files.FirstOrDefault(file => file.Name == name)).FirstOrDefault(file => file is not null);
         if (file is null) return null;
         var config = model.Files.FirstOrDefault(file => file.Name == "tokenizer_config.json");
-        bool template = model.Files.Any(file => file.Name == "chat_template.jinja") || (config is not null && Has(Parse(config), "chat_template"));
+        bool template = model.Files.Any(file => file.Name == "chat_template.jinja")
+            || (config is not null && Has(Parse(config), "chat_template"));
         if (file.Name != "tokenizer.json") return new TokenizerSummary(file.Name, null, null, null, template);
         var root = Parse(file);
         var inner = Property(root, "model");

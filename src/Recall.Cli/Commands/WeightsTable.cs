@@ -22,7 +22,7 @@ static class WeightsTable
         table.Write(screen);
     }
 
-    /// <summary>The last parts of the models' paths, of an adapter rather than of its base, where they differ; the reference is marked.</summary>
+    /// <summary>The last parts of the models' paths (the adapter's, where there is one), if they differ; the reference is marked.</summary>
     static IEnumerable<string> Headings(WeightsFile weights)
     {
         var shortened = weights.Models.Select(name => name[(name.LastIndexOf('+') + 1)..])

@@ -14,11 +14,12 @@ public sealed record CheckpointDifference(
     ImmutableArray<string> OnlyInA,
     ImmutableArray<string> OnlyInB)
 {
-    /// <summary>Elements of one piece of work. Sums of pieces are added in order: the result is the same on any number of threads.</summary>
+    /// <summary>Elements of one piece of work. Sums are added in order: the result is the same on any number of threads.</summary>
     const long PieceElements = 16L * TileReader.TileElements;
 
     /// <summary>The largest difference of two values; infinite where a NaN or an infinity stands beside something else.</summary>
-    public double Largest => Tensors.Select(tensor => tensor.Sums.NotComparable > 0 ? double.PositiveInfinity : tensor.Sums.Largest).DefaultIfEmpty().Max();
+    public double Largest =>
+        Tensors.Select(tensor => tensor.Sums.NotComparable > 0 ? double.PositiveInfinity : tensor.Sums.Largest).DefaultIfEmpty().Max();
 
     /// <summary>True if both have the same names and shapes, and no two values differ by more than the tolerance.</summary>
     public bool Within(double tolerance) => Shapes.IsEmpty && OnlyInA.IsEmpty && OnlyInB.IsEmpty && Largest <= tolerance;

@@ -25,6 +25,7 @@ public sealed class SafetensorsDraft : IDisposable
         var (header, offsets, length) = SafetensorsHeader.Make(
             all.Select(tensor => (tensor.Name, DType.F32, tensor.Shape)), SafetensorsHeader.TorchMetadata);
         for (int i = 0; i < all.Count; i++) _missing.Add(all[i].Name, (offsets[i], all[i].Shape.Elements));
+        if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder) Try(() => Directory.CreateDirectory(folder));
         _file = Try(() => File.OpenHandle(Aside, FileMode.Create, FileAccess.Write, FileShare.None, FileOptions.None, length));
         Try(() => RandomAccess.Write(_file, header, 0));
     }
