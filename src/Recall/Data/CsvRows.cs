@@ -4,7 +4,8 @@ using System.Text.Json.Nodes;
 namespace Recall.Data;
 
 /// <summary>
-/// Rows of CSV (RFC 4180): a header, fields in quotes where they hold separators, quotes or line ends. Every field is text. CR, LF and both together
+/// Rows of CSV (RFC 4180): a header, fields in quotes where they hold separators, quotes or line ends. Every field is text. CR, LF and both
+/// together
 /// end a row; blank lines are left out.
 /// </summary>
 static class CsvRows

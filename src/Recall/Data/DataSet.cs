@@ -6,7 +6,8 @@ using Recall.Checkpoints;
 namespace Recall.Data;
 
 /// <summary>
-/// Rows of texts: <c>.jsonl</c> (<c>.ndjson</c>), <c>.json</c>, <c>.csv</c>, <c>.tsv</c>, <c>.txt</c> and <c>.parquet</c>, all but the last also with <c>.gz</c>.
+/// Rows of texts: <c>.jsonl</c> (<c>.ndjson</c>), <c>.json</c>, <c>.csv</c>, <c>.tsv</c>, <c>.txt</c> and <c>.parquet</c>, all but the last
+/// also with <c>.gz</c>.
 /// Read from beginning to end; only <c>.json</c> is held in memory as a whole.
 /// </summary>
 public static class DataSet
@@ -22,12 +23,14 @@ public static class DataSet
         return ReadAs(ending, path, options ?? new DataSetOptions());
     }
 
-    /// <summary>The rows of a file of a kind: its ending, or json, csv, text or parquet as lm-eval names them. A text then keeps its blank lines.</summary>
+    /// <summary>The rows of a file of a kind: its ending, or json, csv, text or parquet as lm-eval names them. A text then keeps its blank
+    /// lines.</summary>
     internal static IEnumerable<DataRow> ReadAs(string kind, string path, DataSetOptions options)
     {
         return kind switch
         {
-            "json" => FromLines(path, lines => Ending(path) == ".jsonl" ? JsonRows.Lines(lines, path) : JsonRows.Document(lines, path, options.Field)),
+            "json" => FromLines(path, lines => Ending(path) == ".jsonl" ? JsonRows.Lines(lines, path)
+                : JsonRows.Document(lines, path, options.Field)),
             "csv" => FromLines(path, lines => CsvRows.Read(lines, path, options.Separator ?? ',', options.Header)),
             "text" => FromLines(path, lines => TextRows(lines, keepBlank: true)),
             "parquet" => ParquetRows.Read(path),
@@ -43,7 +46,8 @@ public static class DataSet
     }
 
     /// <summary>Whether a path has the ending of a data file.</summary>
-    public static bool IsDataFile(string path) => Ending(path) is ".jsonl" or ".ndjson" or ".json" or ".csv" or ".tsv" or ".txt" or ".parquet" or ".zst";
+    public static bool IsDataFile(string path) =>
+        Ending(path) is ".jsonl" or ".ndjson" or ".json" or ".csv" or ".tsv" or ".txt" or ".parquet" or ".zst";
 
     static string Ending(string path)
     {
@@ -55,7 +59,8 @@ public static class DataSet
     {
         using (DataFile.Open(path)) { }
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1 << 16);
-        using Stream stream = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? new GZipStream(file, CompressionMode.Decompress) : file;
+        using Stream stream = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase)
+            ? new GZipStream(file, CompressionMode.Decompress) : file;
         foreach (var row in rows(TextLine.Read(stream, path))) yield return row;
     }
 
@@ -73,5 +78,6 @@ public static class DataSet
     /// <summary>A floating-point number as JSON holds it; what JSON has no number for is a text.</summary>
     internal static JsonNode Number(double value) => double.IsNaN(value) ? JsonValue.Create("NaN")
         : double.IsInfinity(value) ? JsonValue.Create(value > 0 ? "Infinity" : "-Infinity")
-        : JsonNode.Parse(value == Math.Floor(value) && Math.Abs(value) < 1e16 ? value.ToString("0.0", CultureInfo.InvariantCulture) : value.ToString("R", CultureInfo.InvariantCulture))!;
+        : JsonNode.Parse(value == Math.Floor(value) && Math.Abs(value) < 1e16 ? value.ToString("0.0", CultureInfo.InvariantCulture)
+            : value.ToString("R", CultureInfo.InvariantCulture))!;
 }

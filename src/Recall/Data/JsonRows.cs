@@ -24,7 +24,8 @@ static class JsonRows
         }
     }
 
-    /// <summary>One document: a list of objects, an object that holds one, or a single row. A file of JSON Lines by another name is read too.</summary>
+    /// <summary>One document: a list of objects, an object that holds one, or a single row. A file of JSON Lines by another name is read
+    /// too.</summary>
     public static IEnumerable<DataRow> Document(IEnumerable<TextLine> lines, string path, string? field)
     {
         var text = new StringBuilder();
@@ -65,13 +66,15 @@ static class JsonRows
         }
         if (field is null && document is JsonObject single)
         {
-            var lists = single.Where(entry => entry.Value is JsonArray { Count: > 0 } list && list.All(item => item is JsonObject)).ToList();
+            var lists = single.Where(entry => entry.Value is JsonArray { Count: > 0 } list && list.All(item =>
+                item is JsonObject)).ToList();
             if (lists.Count != 1 || single.Any(entry => entry.Key != lists[0].Key && entry.Value is JsonArray)) return [single];
             document = lists[0].Value;
         }
         return document switch
         {
-            JsonArray list => list.Select((item, i) => item as JsonObject ?? throw new RecallException($"{place}: row {i + 1} must be an object, not {Quoted.Of(item?.ToJsonString() ?? "null")}")),
+            JsonArray list => list.Select((item, i) => item as JsonObject
+                ?? throw new RecallException($"{place}: row {i + 1} must be an object, not {Quoted.Of(item?.ToJsonString() ?? "null")}")),
             JsonObject one => [one],
             _ => throw new RecallException($"{place}: must be a list of objects, or an object"),
         };
@@ -121,7 +124,8 @@ static class JsonRows
                 continue;
             }
             if (c == '"') inside = !inside;
-            string? word = inside ? null : Array.Find(["NaN", "Infinity", "-Infinity"], word => string.CompareOrdinal(text, i, word, 0, word.Length) == 0);
+            string? word = inside ? null : Array.Find(["NaN", "Infinity", "-Infinity"], word =>
+                string.CompareOrdinal(text, i, word, 0, word.Length) == 0);
             if (word is null)
             {
                 quoted.Append(c);
@@ -163,7 +167,8 @@ static class JsonRows
             case JsonValueKind.Number:
                 string digits = element.GetRawText();
                 bool whole = digits.AsSpan().IndexOfAny('.', 'e', 'E') < 0;
-                return whole || double.IsFinite(element.GetDouble()) ? JsonValue.Create(element) : DataSet.Number(double.Parse(digits, CultureInfo.InvariantCulture));
+                return whole || double.IsFinite(element.GetDouble()) ? JsonValue.Create(element)
+                    : DataSet.Number(double.Parse(digits, CultureInfo.InvariantCulture));
             case JsonValueKind.True or JsonValueKind.False: return JsonValue.Create(element.GetBoolean());
             default: return null;
         }

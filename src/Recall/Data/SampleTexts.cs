@@ -20,14 +20,16 @@ public sealed record SampleText(int Row, string Text, IReadOnlyList<int>? Ids = 
 public static class SampleTexts
 {
     /// <summary>
-    /// Reads the texts of a data file (see <see cref="DataSet"/>), of the training split of a task file (.yaml), or of what <c>recall select</c> wrote.
+    /// Reads the texts of a data file (see <see cref="DataSet"/>), of the training split of a task file (.yaml), or of what <c>recall
+    /// select</c> wrote.
     /// A file without rows gives none: whether that will do is for the caller to say.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="template">A Jinja template over the fields of a row; default the field <c>text</c>, or the task's prompt.</param>
     /// <param name="where">What an error in the template begins with: the key that it stands in.</param>
     /// <param name="most">At most so many rows, from the beginning; default all.</param>
-    /// <exception cref="RecallException">Not there, broken, a field that is not there (with those that are), a blank text (with its row).</exception>
+    /// <exception cref="RecallException">Not there, broken, a field that is not there (with those that are), a blank text (with its
+    /// row).</exception>
     public static IReadOnlyList<SampleText> Read(string path, string? template = null, string where = "text", int most = int.MaxValue)
     {
         var jinja = template is null ? null : JinjaTemplate.Parse(template, where);
@@ -45,7 +47,8 @@ public static class SampleTexts
             // A rolling task has no prompt: its target is the text.
             bool rolling = task.OutputType == "loglikelihood_rolling";
             string text = jinja?.Render(row.Fields) ?? (rolling ? example.Continuations[0] : example.Prompt);
-            texts.Add(new SampleText(row.Number, NotBlank(text, task.Path, row), Answer: rolling ? null : example.Answer) { Fields = row.Fields });
+            texts.Add(new SampleText(row.Number, NotBlank(text, task.Path, row), Answer: rolling ? null
+                : example.Answer) { Fields = row.Fields });
         }
         return texts;
     }
@@ -80,7 +83,8 @@ public static class SampleTexts
 
     static int[] Ids(JsonNode list, string path, DataRow row)
     {
-        if (list is JsonArray items && items.All(item => item?.GetValueKind() == JsonValueKind.Number && int.TryParse(item.ToJsonString(), out int id) && id >= 0))
+        if (list is JsonArray items && items.All(item => item?.GetValueKind() == JsonValueKind.Number
+            && int.TryParse(item.ToJsonString(), out int id) && id >= 0))
             return [.. items.Select(item => int.Parse(item!.ToJsonString()))];
         throw new RecallException($"{path}: the 'ids' of row {row.Number} must be a list of token ids: whole numbers from 0 on");
     }

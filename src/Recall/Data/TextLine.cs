@@ -38,7 +38,8 @@ readonly record struct TextLine(int Number, string Text, bool Ended)
                 yield return new TextLine(++number, Decode(buffer.AsSpan(start, end - start), path, number, offset + start), Ended: true);
                 start = end + 1;
             }
-            if (ended && filled > start) yield return new TextLine(++number, Decode(buffer.AsSpan(start, filled - start), path, number, offset + start), Ended: false);
+            if (ended && filled > start) yield return new TextLine(++number, Decode(buffer.AsSpan(start, filled - start), path, number,
+                offset + start), Ended: false);
             if (offset == 0 && start == first) start = 0;
             buffer.AsSpan(start, filled - start).CopyTo(buffer);
             offset += start;

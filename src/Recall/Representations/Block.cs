@@ -24,10 +24,10 @@ public sealed record Block(BlockOptions Options, int Layer, IReadOnlyDictionary<
         var input = AttentionInput(hidden);
         var attended = Attention(
             linear("self_attn.q_proj", input), linear("self_attn.k_proj", input), linear("self_attn.v_proj", input), context, cache);
-        hidden = hidden + linear("self_attn.o_proj", attended);
+        hidden = hidden.Plus(linear("self_attn.o_proj", attended));
         input = MlpInput(hidden);
         var activated = Activate(linear("mlp.gate_proj", input), linear("mlp.up_proj", input));
-        return (hidden + linear("mlp.down_proj", activated)).MoveToOuterDisposeScope();
+        return hidden.Plus(linear("mlp.down_proj", activated)).MoveToOuterDisposeScope();
     }
 
     /// <summary>A linear layer with the block's weights: x Wᵀ + b.</summary>
@@ -84,7 +84,7 @@ public sealed record Block(BlockOptions Options, int Layer, IReadOnlyDictionary<
         // [..., n], [n] → [..., n]
         using var scope = NewDisposeScope();
         var x = input.to_type(ScalarType.Float32);
-        var normed = x * (x.square().mean([-1], keepdim: true) + epsilon).rsqrt();
+        var normed = x * (x * x).mean([-1], keepdim: true).Plus(epsilon).rsqrt();
         return (weight * normed.to_type(input.dtype)).MoveToOuterDisposeScope();
     }
 
@@ -95,7 +95,7 @@ public sealed record Block(BlockOptions Options, int Layer, IReadOnlyDictionary<
         // [B, H, T, D] → [B, H, T, D]: value i turns with value i + D/2
         long half = x.shape[3] / 2;
         var turned = cat([x.narrow(3, half, half).neg(), x.narrow(3, 0, half)], -1);
-        return x * context.Cosine + turned * context.Sine;
+        return (x * context.Cosine).Plus(turned * context.Sine);
     }
 
     static Tensor Repeat(Tensor x, int group)

@@ -6,7 +6,8 @@ using Recall.Checkpoints;
 namespace Recall.Representations;
 
 /// <summary>
-/// Typical samples as JSONL: the fields of the row, or <c>text</c> where it has none, and <c>row</c> and <c>cluster_size</c> (in place of fields of
+/// Typical samples as JSONL: the fields of the row, or <c>text</c> where it has none, and <c>row</c> and <c>cluster_size</c> (in place
+/// of fields of
 /// that name). The file can be read, edited, and given as <c>samples</c> again.
 /// </summary>
 public static class SamplesFile
@@ -29,7 +30,8 @@ public static class SamplesFile
     }
 
     /// <summary>
-    /// Whether these rows are a choice already made, whose rows are all taken: one of them at least has <c>row</c> and <c>cluster_size</c>. Rows that a
+    /// Whether these rows are a choice already made, whose rows are all taken: one of them at least has <c>row</c> and
+    /// <c>cluster_size</c>. Rows that a
     /// user added by hand may lack them.
     /// </summary>
     public static bool IsSelection(IEnumerable<JsonObject> rows) => rows.Any(row => Count(row, RowKey) is >= 0 && Count(row, SizeKey) is >= 1);

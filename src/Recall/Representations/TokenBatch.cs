@@ -78,7 +78,7 @@ public sealed class TokenBatch : IDisposable
         if (pooling == Pooling.Mean)
         {
             // Sums are taken by selection, not by products with 0: a NaN at a padded place stays there.
-            var kept = hidden.to_type(ScalarType.Float32).masked_fill(Real.logical_not().unsqueeze(-1), 0);
+            var kept = hidden.to_type(ScalarType.Float32).ZeroWhere(Real.logical_not().unsqueeze(-1));
             return (kept.sum(1) / tensor(Lengths.Select(length => (float)length).ToArray()).unsqueeze(-1)).MoveToOuterDisposeScope();
         }
         var last = Lengths.Select(length => PaddedLeft ? hidden.shape[1] - 1 : (long)length - 1).ToArray();

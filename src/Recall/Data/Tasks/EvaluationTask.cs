@@ -7,7 +7,8 @@ using Recall.Configuration.Yaml;
 namespace Recall.Data.Tasks;
 
 /// <summary>
-/// A task file of lm-evaluation-harness: a data set, its prompt and its answer in one place. It serves as a source of texts, of prompts with answers to
+/// A task file of lm-evaluation-harness: a data set, its prompt and its answer in one place. It serves as a source of texts, of prompts
+/// with answers to
 /// train on, and of requests to evaluate. Files are looked for from the task file's folder.
 /// </summary>
 public sealed class EvaluationTask
@@ -31,13 +32,16 @@ public sealed class EvaluationTask
         (Path, Section) = (path, section);
         Name = section.TakeText("task") ?? System.IO.Path.GetFileNameWithoutExtension(path);
         OutputType = section.TakeWord("output_type", OutputTypes) ?? "generate_until";
-        foreach (string unsafeKey in (ReadOnlySpan<string>)["process_docs", "process_results", "class", "custom_dataset", "unsafe_code", "doc_to_image", "doc_to_audio"])
-            if (section.Take(unsafeKey) is { } node) throw section.At(node, unsafeKey).Error("runs Python code or needs images or sound, which Recall does not; write its result into the data file");
+        foreach (string unsafeKey in (ReadOnlySpan<string>)["process_docs", "process_results", "class", "custom_dataset", "unsafe_code",
+            "doc_to_image", "doc_to_audio"])
+            if (section.Take(unsafeKey) is { } node) throw section.At(node,
+                unsafeKey).Error("runs Python code or needs images or sound, which Recall does not; write its result into the data file");
         _data = TaskData.Read(section, folder);
         foreach (string split in (ReadOnlySpan<string>)["training", "validation", "test", "fewshot"])
             if (section.TakeText($"{split}_split") is { } name) _splits[split] = name;
         _text = TaskTemplate.Read(section, "doc_to_text") ?? throw section.Place.Error("doc_to_text is missing: a template of the prompt");
-        _target = TaskTemplate.Read(section, "doc_to_target") ?? throw section.Place.Error("doc_to_target is missing: a template of the answer");
+        _target = TaskTemplate.Read(section, "doc_to_target")
+            ?? throw section.Place.Error("doc_to_target is missing: a template of the answer");
         _choice = TaskTemplate.Read(section, "doc_to_choice");
         if (_choice is null && OutputType == "multiple_choice") throw section.Place.Error("doc_to_choice is missing: a multiple_choice task has choices");
         _description = TaskTemplate.Read(section, "description");
@@ -78,7 +82,8 @@ public sealed class EvaluationTask
     /// <summary>The whole file, includes put in: metrics and filters are read from here.</summary>
     public YamlSection Section { get; }
 
-    /// <summary>The name of a split (<c>training</c>, <c>validation</c>, <c>test</c>, <c>fewshot</c>), or null where the file names none.</summary>
+    /// <summary>The name of a split (<c>training</c>, <c>validation</c>, <c>test</c>, <c>fewshot</c>), or null where the file names
+    /// none.</summary>
     public string? Split(string role) => _splits.GetValueOrDefault(role);
 
     /// <summary>Reads a task file with what it includes.</summary>
@@ -96,7 +101,8 @@ public sealed class EvaluationTask
         var own = YamlDocument.ParseMapping(YamlDocument.ReadText(path), path);
         var section = new YamlSection(own, path);
         var merged = own.Entries.Where(entry => entry.Key != "include").ToList();
-        var includes = section.Take("include") is YamlSequence list ? list.Items.OfType<YamlScalar>().Select(item => item.Text) : section.TakeText("include") is { } one ? [one] : [];
+        var includes = section.Take("include") is YamlSequence list ? list.Items.OfType<YamlScalar>().Select(item => item.Text)
+            : section.TakeText("include") is { } one ? [one] : [];
         foreach (string include in includes.Reverse())
         {
             var other = ReadMapping(System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path) ?? "", include), including.Add(full));
@@ -121,28 +127,35 @@ public sealed class EvaluationTask
         var text = Indexed(_text.Value(row.Fields), choices);
         var target = Indexed(_target.Value(row.Fields), choices);
         if (OutputType == "loglikelihood_rolling") return new TaskExample(row.Number, [""], [TaskTemplate.TextOf(target)], [0]);
-        if (OutputType == "multiple_choice" && Integer(text) is { } gold) return new TaskExample(row.Number, choices, [TargetDelimiter + TaskTemplate.TextOf(target)], [gold]);
+        if (OutputType == "multiple_choice"
+            && Integer(text) is { } gold) return new TaskExample(row.Number, choices, [TargetDelimiter + TaskTemplate.TextOf(target)],
+            [gold]);
         string prompt = TaskTemplate.TextOf(text);
         var targets = Targets(target);
         if (OutputType == "multiple_choice")
-            return new TaskExample(row.Number, [prompt], [.. choices.Select(choice => TargetDelimiter + choice)], [.. targets.Select(answer => Index(answer, choices))]);
+            return new TaskExample(row.Number, [prompt], [.. choices.Select(choice =>
+                TargetDelimiter + choice)], [.. targets.Select(answer => Index(answer, choices))]);
         string delimiter = OutputType == "loglikelihood" ? "" : TargetDelimiter;
-        IEnumerable<string> answers = targets.Select(answer => Integer(answer) is { } index && choices.Count > 0 && Index(answer, choices) >= 0 ? choices[index] : TaskTemplate.TextOf(answer));
+        IEnumerable<string> answers = targets.Select(answer => Integer(answer) is { } index && choices.Count > 0
+            && Index(answer, choices) >= 0 ? choices[index] : TaskTemplate.TextOf(answer));
         return new TaskExample(row.Number, [prompt], [.. answers.Select(answer => delimiter + answer)], [0]);
     }
 
     /// <summary>Text of nothing but digits is an index where there are choices.</summary>
     static JsonNode? Indexed(JsonNode? value, IReadOnlyList<string> choices) =>
-        choices.Count > 0 && value is JsonValue single && single.TryGetValue(out string? text) && text.Length > 0 && text.All(char.IsAsciiDigit)
+        choices.Count > 0 && value is JsonValue single && single.TryGetValue(out string? text) && text.Length > 0
+            && text.All(char.IsAsciiDigit)
         && int.TryParse(text, CultureInfo.InvariantCulture, out int index) ? JsonValue.Create(index) : value;
 
     static IReadOnlyList<JsonNode?> Targets(JsonNode? target)
     {
-        if (target is JsonValue single && single.TryGetValue(out string? text) && text.StartsWith('[') && text.EndsWith(']') && PythonLiteral.TryParse(text, out var list)) target = list;
+        if (target is JsonValue single && single.TryGetValue(out string? text) && text.StartsWith('[') && text.EndsWith(']')
+            && PythonLiteral.TryParse(text, out var list)) target = list;
         return target is JsonArray { Count: > 0 } several ? [.. several] : [target];
     }
 
-    static int? Integer(JsonNode? value) => value is JsonValue && value.GetValueKind() == JsonValueKind.Number && int.TryParse(value.ToJsonString(), CultureInfo.InvariantCulture, out int number) ? number : null;
+    static int? Integer(JsonNode? value) => value is JsonValue && value.GetValueKind() == JsonValueKind.Number
+        && int.TryParse(value.ToJsonString(), CultureInfo.InvariantCulture, out int number) ? number : null;
 
     static int Index(JsonNode? answer, IReadOnlyList<string> choices)
     {
@@ -154,7 +167,8 @@ public sealed class EvaluationTask
 /// <summary>What a task makes of a row.</summary>
 /// <param name="Row">The row's number, from 1.</param>
 /// <param name="Prompts">The prompt; one for each choice where the choices differ in the prompt.</param>
-/// <param name="Continuations">What may follow, the delimiter before the answer with it: the choices of multiple_choice, or the right answers.</param>
+/// <param name="Continuations">What may follow, the delimiter before the answer with it: the choices of multiple_choice, or the right
+/// answers.</param>
 /// <param name="Gold">Which of the prompts or continuations are right; −1 for an answer that is none of the choices.</param>
 public sealed record TaskExample(int Row, IReadOnlyList<string> Prompts, IReadOnlyList<string> Continuations, IReadOnlyList<int> Gold)
 {

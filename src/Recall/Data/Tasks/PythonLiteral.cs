@@ -39,7 +39,8 @@ sealed class PythonLiteral
                 return Mapping(out value, depth);
             case '\'' or '"': return Text(out value);
         }
-        foreach (var (word, meaning) in (ReadOnlySpan<(string, JsonNode?)>)[("True", JsonValue.Create(true)), ("False", JsonValue.Create(false)), ("None", null)])
+        foreach (var (word, meaning) in (ReadOnlySpan<(string, JsonNode?)>)[("True", JsonValue.Create(true)), ("False",
+            JsonValue.Create(false)), ("None", null)])
         {
             if (string.CompareOrdinal(_text, _at, word, 0, word.Length) != 0) continue;
             _at += word.Length;
@@ -93,7 +94,9 @@ sealed class PythonLiteral
             int digits = c switch { 'x' => 2, 'u' => 4, 'U' => 8, _ => 0 };
             if (digits > 0)
             {
-                if (_at + digits > _text.Length || !int.TryParse(_text.AsSpan(_at, digits), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out int code) || !Rune.IsValid(code)) return false;
+                if (_at + digits > _text.Length
+                    || !int.TryParse(_text.AsSpan(_at, digits), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out int code)
+                    || !Rune.IsValid(code)) return false;
                 text.Append(new Rune(code));
                 _at += digits;
                 continue;
@@ -111,9 +114,11 @@ sealed class PythonLiteral
         while (_at < _text.Length && (char.IsAsciiLetterOrDigit(_text[_at]) || _text[_at] is '.' or '+' or '-')) _at++;
         string digits = _text[start.._at];
         value = null;
-        if (!double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) || !double.IsFinite(number)) return false;
+        if (!double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
+            || !double.IsFinite(number)) return false;
         bool whole = digits.AsSpan().TrimStart("+-").IndexOfAnyExceptInRange('0', '9') < 0;
-        value = whole ? JsonNode.Parse(System.Numerics.BigInteger.Parse(digits, CultureInfo.InvariantCulture).ToString(CultureInfo.InvariantCulture)) : DataSet.Number(number);
+        value = whole ? JsonNode.Parse(System.Numerics.BigInteger.Parse(digits,
+            CultureInfo.InvariantCulture).ToString(CultureInfo.InvariantCulture)) : DataSet.Number(number);
         return true;
     }
 

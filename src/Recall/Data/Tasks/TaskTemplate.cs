@@ -7,7 +7,8 @@ using Recall.Templates;
 namespace Recall.Data.Tasks;
 
 /// <summary>
-/// A value of a task file that each row fills in: the name of a column, a Jinja template, a number, or (for choices) a list or mapping of texts.
+/// A value of a task file that each row fills in: the name of a column, a Jinja template, a number, or (for choices) a list or mapping of
+/// texts.
 /// </summary>
 sealed class TaskTemplate
 {
@@ -29,15 +30,18 @@ sealed class TaskTemplate
         var place = section.At(node, key);
         return node switch
         {
-            YamlScalar { Plain: true } scalar when int.TryParse(scalar.Text, CultureInfo.InvariantCulture, out int number) => new TaskTemplate(place, null, JsonValue.Create(number)),
+            YamlScalar { Plain: true } scalar when int.TryParse(scalar.Text, CultureInfo.InvariantCulture, out int number) =>
+                new TaskTemplate(place, null, JsonValue.Create(number)),
             YamlScalar scalar => new TaskTemplate(place, scalar.Text, null),
             YamlSequence list => new TaskTemplate(place, null, new JsonArray([.. list.Items.Select(item => Constant(item, place))])),
-            YamlMapping mapping => new TaskTemplate(place, null, new JsonArray([.. mapping.Entries.Select(entry => Constant(entry.Value, place))])),
+            YamlMapping mapping => new TaskTemplate(place, null, new JsonArray([.. mapping.Entries.Select(entry =>
+                Constant(entry.Value, place))])),
             _ => throw place.Error("a text is expected here"),
         };
     }
 
-    static JsonValue Constant(YamlNode node, Place place) => node is YamlScalar scalar ? JsonValue.Create(scalar.Text) : throw place.Error("a list of texts is expected here");
+    static JsonValue Constant(YamlNode node, Place place) => node is YamlScalar scalar ? JsonValue.Create(scalar.Text)
+        : throw place.Error("a list of texts is expected here");
 
     /// <summary>The value for a row: that of the column of this name, the rendered text, or the constant.</summary>
     public JsonNode? Value(JsonObject fields)
@@ -56,7 +60,8 @@ sealed class TaskTemplate
         var value = Value(row.Fields);
         if (value is JsonValue single && single.TryGetValue(out string? text) && PythonLiteral.TryParse(text, out var list)) value = list;
         if (value is JsonObject mapping) value = new JsonArray([.. mapping.Select(entry => entry.Value?.DeepClone())]);
-        if (value is not JsonArray items || items.Count == 0) throw _place.Error($"row {row.Number} gives no list of choices, but {Quoted.Of(TextOf(value))}");
+        if (value is not JsonArray items
+            || items.Count == 0) throw _place.Error($"row {row.Number} gives no list of choices, but {Quoted.Of(TextOf(value))}");
         return [.. items.Select(TextOf)];
     }
 
