@@ -27,14 +27,13 @@ sealed class TrainCommand : Verb
     public override int Run(ParseResult parse, Screen screen, CancellationToken cancellation)
     {
         var config = TrainConfig.Read(parse.GetRequiredValue(_config));
-        var rows = TrainingRows.Read(config);
         long begin = screen.Time.GetTimestamp();
         TrainResult result;
         using (var progress = new ProgressLine(screen))
-            result = TrainRun.Run(config, rows, new Reporter(progress, screen.Time), screen.Note, screen.Time, cancellation);
+            result = TrainRun.Run(config, new Reporter(progress, screen.Time), note => screen.Note($"note: {Shown.Text(note)}"), screen.Time, cancellation);
         var time = screen.Time.GetElapsedTime(begin);
         var done = new Trained(
-            result.Output, rows.Count, result.Steps.Length, result.TrainedWeights, result.Steps[0].Loss, result.Steps[^1].Loss, Math.Round(time.TotalSeconds, 3));
+            result.Output, result.Rows, result.Steps.Length, result.TrainedWeights, result.Steps[0].Loss, result.Steps[^1].Loss, Math.Round(time.TotalSeconds, 3));
         if (parse.GetValue(_json))
         {
             screen.WriteJson(done);

@@ -20,10 +20,11 @@ public sealed record TrainProgress(int Step, int Steps, double Loss, double Lear
 
 /// <summary>What training gave.</summary>
 /// <param name="Output">The folder.</param>
+/// <param name="Rows">Rows of prompts and answers that were read.</param>
 /// <param name="TrainedWeights">How many numbers were trained.</param>
 /// <param name="Steps">Every step.</param>
 /// <param name="Notes">What the user should know: rows that were cut.</param>
-public sealed record TrainResult(string Output, long TrainedWeights, ImmutableArray<TrainedStep> Steps, ImmutableArray<string> Notes);
+public sealed record TrainResult(string Output, int Rows, long TrainedWeights, ImmutableArray<TrainedStep> Steps, ImmutableArray<string> Notes);
 
 /// <summary>
 /// <c>recall train</c>: rows → examples → steps → a checkpoint or an adapter. With the same config, data and thread count it writes
@@ -75,7 +76,7 @@ public static class TrainRun
         long trained = lora is null
             ? model.Weights.Values.Sum(weight => weight.numel())
             : lora.Factors.Values.Sum(factor => factor.A.numel() + factor.B.numel());
-        return new TrainResult(config.Output, trained, steps, [.. notes]);
+        return new TrainResult(config.Output, rows.Count, trained, steps, [.. notes]);
     }
 
     static ImmutableArray<TrainedStep> Steps(
