@@ -3,18 +3,19 @@ using System.Text.Json.Nodes;
 using Recall.Checkpoints;
 using Recall.Configuration;
 using Recall.Representations;
+using Recall.Tokenization;
 
 namespace Recall.Tests.Representations;
 
 /// <summary>From tokens to layer weights on the three tiny models of fixtures/recall, against PyTorch and NumPy.</summary>
-public class RecallWeightsTests
+public class RecallWeightsTests : TorchTests
 {
     static readonly string[] Names = ["expert_a", "expert_b", "newest"];
     static readonly RecallOptions Float32 = new() { Compute = ComputeType.Float32, Count = 8 };
 
-    public static TheoryData<string, double> GoldenTensors() => SimilarityTests.GoldenTensors();
+    public static TheoryData<string, double> Cases() => SimilarityTests.Cases();
 
-    [Theory, MemberData(nameof(Golden))]
+    [Theory, MemberData(nameof(Cases))]
     public void WeightsOfTheWholePipelineAreThoseOfTheReference(string key, double temperature)
     {
         var expected = Expected()["similarity"]![key]!;
@@ -39,6 +40,14 @@ public class RecallWeightsTests
                 Assert.Equal((double)weights[layer]![i]!, found.Weights[i], temperature == 0.01 ? 1e-3 : 1e-4);
             }
         }
+    }
+
+    [Fact]
+    public void TokensOfTheTextsAreThoseOfTheTokenizersLibrary()
+    {
+        var tokenizer = Tokenizer.Parse(File.ReadAllBytes(Fixtures.Path("recall", "tokenizer", "tokenizer.json")), "tokenizer.json");
+
+        Assert.All(Candidates(), sample => Assert.Equal(sample.Ids, tokenizer.Encode(sample.Text).Take(40)));
     }
 
     [Theory]
