@@ -27,27 +27,26 @@ sealed class TrainCommand : Verb
     public override int Run(ParseResult parse, Screen screen, CancellationToken cancellation)
     {
         var config = TrainConfig.Read(parse.GetRequiredValue(_config));
-        var rows = TrainingRows.Read(config);
         long begin = screen.Time.GetTimestamp();
         TrainResult result;
         using (var progress = new ProgressLine(screen))
-            result = TrainRun.Run(config, rows, new Reporter(progress, screen.Time), screen.Note, screen.Time, cancellation);
+            result = TrainRun.Run(config, new Reporter(progress, screen.Time), screen.Note, screen.Time, cancellation);
         var time = screen.Time.GetElapsedTime(begin);
         var done = new Trained(
-            result.Output, rows.Count, result.Steps.Length, result.TrainedWeights, result.Steps[0].Loss, result.Steps[^1].Loss, Math.Round(time.TotalSeconds, 3));
+            result.Output, result.Steps.Length, result.TrainedWeights, result.Steps[0].Loss, result.Steps[^1].Loss, Math.Round(time.TotalSeconds, 3));
         if (parse.GetValue(_json))
         {
             screen.WriteJson(done);
             return ExitCode.Done;
         }
         screen.Out.WriteLine(
-            $"{done.Output}: {Shown.Count(done.Steps)} steps over {Shown.Count(done.Rows)} rows, {Shown.Count(done.TrainedWeights)} trained weights, "
+            $"{done.Output}: {Shown.Count(done.Steps)} steps, {Shown.Count(done.TrainedWeights)} trained weights, "
             + $"loss {Shown.Number(done.FirstLoss)} to {Shown.Number(done.LastLoss)}, {Shown.Duration(time)}");
         return ExitCode.Done;
     }
 
     /// <summary>What was trained, for scripts.</summary>
-    sealed record Trained(string Output, int Rows, int Steps, long TrainedWeights, double FirstLoss, double LastLoss, double Seconds);
+    sealed record Trained(string Output, int Steps, long TrainedWeights, double FirstLoss, double LastLoss, double Seconds);
 
     sealed class Reporter(ProgressLine line, TimeProvider time) : IProgress<TrainProgress>
     {
