@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Recall.Methods;
 using Recall.Numerics;
 
