@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Recall.Data;
-using Recall.Templates;
 using Recall.Tokenization;
 
 namespace Recall.Cli.Commands;
@@ -10,12 +9,12 @@ sealed class TextArguments
 {
     readonly Argument<string> _texts = new("TEXTS")
     {
-        Description = $"A file of texts: {DataSet.Endings}; with token ids, one JSON array a line",
+        Description = $"A file of texts: {DataSet.Endings}, or a task file of lm-eval (.yaml)",
     };
 
     readonly Option<string?> _template = new("--text")
     {
-        Description = "Jinja over a row's fields that makes its text [default: the field text]",
+        Description = "Jinja over a row's fields that makes its text [default: the field text, or the task's prompt]",
         HelpName = "TEMPLATE",
     };
 
@@ -52,29 +51,10 @@ sealed class TextArguments
     public IEnumerable<int[]> Encode(ParseResult parse, Tokenizer tokenizer, bool addSpecialTokens = true)
     {
         int most = parse.GetValue(_maxTokens);
-        foreach (string text in Texts(parse))
+        foreach (var text in SampleTexts.Read(parse.GetRequiredValue(_texts), parse.GetValue(_template), "--text"))
         {
-            int[] ids = tokenizer.Encode(text, addSpecialTokens);
+            int[] ids = text.Ids is { } given ? [.. given] : tokenizer.Encode(text.Text, addSpecialTokens);
             yield return most > 0 && ids.Length > most ? ids[..most] : ids;
         }
-    }
-
-    IEnumerable<string> Texts(ParseResult parse)
-    {
-        string path = parse.GetRequiredValue(_texts);
-        var template = parse.GetValue(_template) is { } source ? JinjaTemplate.Parse(source, "--text", JinjaOptions.Task) : null;
-        foreach (var row in DataSet.Read(path))
-        {
-            if (template is not null) yield return template.Render(row.Fields);
-            else if (row.Fields["text"] is { } field) yield return field.GetValueKind() == System.Text.Json.JsonValueKind.String ? (string)field! : field.ToJsonString();
-            else throw Without(path, row);
-        }
-    }
-
-    static RecallException Without(string path, DataRow row)
-    {
-        string fields = string.Join(", ", row.Fields.Select(field => Quoted.Of(field.Key)).Take(12));
-        string example = row.Fields.FirstOrDefault().Key is { } first && first.All(char.IsAsciiLetterOrDigit) ? $", such as --text \"{{{{{first}}}}}\"" : "";
-        return new RecallException($"{path}: row {row.Number} has no field 'text' but {fields}: say with --text what the text is{example}");
     }
 }

@@ -6,7 +6,9 @@ using Recall.Planning;
 
 namespace Recall.Cli.Commands;
 
-/// <summary>How long a merge will take, from a probe of at most two seconds: reading its inputs, writing beside its output, decoding and encoding.</summary>
+/// <summary>
+/// How long a merge will take, from a probe of two seconds: reading its inputs, writing beside its output, decoding and encoding.
+/// </summary>
 /// <param name="Seconds">Expected; without the forward passes of a merge by representations.</param>
 /// <param name="ReadRate">Bytes a second read from the inputs, one thread.</param>
 /// <param name="WriteRate">Bytes a second written beside the output, one thread.</param>
@@ -20,11 +22,14 @@ sealed record TimeEstimate(double Seconds, double ReadRate, double WriteRate, do
     /// <summary>Probes and estimates.</summary>
     public static TimeEstimate Of(MergePlan plan, CancellationToken cancellation)
     {
-        double read = ProbeReading(plan, cancellation), write = ProbeWriting(plan.Options.Output, cancellation), merge = ProbeMerging(plan, cancellation);
+        double read = ProbeReading(plan, cancellation), write = ProbeWriting(plan.Options.Output, cancellation);
+        double merge = ProbeMerging(plan, cancellation);
         double disk = plan.Cost.BytesToRead / read + plan.Cost.OutputBytes / write;
-        double work = plan.Tensors.Where(tensor => tensor.Copied is null).Sum(tensor => (double)tensor.Shape.Elements * tensor.Sources.Length) / merge;
+        double values = plan.Tensors.Where(tensor => tensor.Copied is null)
+            .Sum(tensor => (double)tensor.Shape.Elements * tensor.Sources.Length);
         int threads = Math.Max(1, Math.Min(plan.Options.Threads, Environment.ProcessorCount));
-        return new TimeEstimate(Math.Round(Math.Max(disk, (disk + work) / threads), 3), Math.Round(read), Math.Round(write), Math.Round(Math.Min(merge, 1e15)));
+        double seconds = Math.Max(disk, (disk + values / merge) / threads);
+        return new TimeEstimate(Math.Round(seconds, 3), Math.Round(read), Math.Round(write), Math.Round(Math.Min(merge, 1e15)));
     }
 
     /// <summary>Reads pieces that are spread over the inputs, so that what the page cache holds of them counts as it will.</summary>
@@ -65,7 +70,7 @@ sealed record TimeEstimate(double Seconds, double ReadRate, double WriteRate, do
         }
     }
 
-    /// <summary>Decodes tiles of tensors that are spread over the plan by their size (an adapter's cost more), weighs them, and encodes the sums.</summary>
+    /// <summary>Decodes tiles of tensors that are spread over the plan by their size, weighs them, encodes the sums.</summary>
     static double ProbeMerging(MergePlan plan, CancellationToken cancellation)
     {
         var tensors = plan.Tensors.Where(tensor => tensor.Copied is null && tensor.Shape.Elements > 0).ToList();

@@ -13,8 +13,15 @@ sealed class TokenizeCommand : Verb
     readonly Argument<string> _model = Common.Model("MODEL");
     readonly TextArguments _texts = new(maxTokens: 0);
     readonly Option<bool> _decode = new("--decode") { Description = "The other way: TEXTS holds token ids, one JSON array a line" };
-    readonly Option<bool> _noSpecialTokens = new("--no-special-tokens") { Description = "Put no BOS and EOS around a text; with --decode: leave special tokens out" };
-    readonly Option<bool> _json = new("--json") { Description = "Write one line of JSON for each text: an array of ids, or with --decode a string" };
+    readonly Option<bool> _noSpecialTokens = new("--no-special-tokens")
+    {
+        Description = "Put no BOS and EOS around a text; with --decode: leave special tokens out",
+    };
+
+    readonly Option<bool> _json = new("--json")
+    {
+        Description = "Write one line of JSON for each text: an array of ids, or with --decode a string",
+    };
 
     public TokenizeCommand() : base(
         "tokenize",

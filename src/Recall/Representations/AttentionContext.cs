@@ -53,7 +53,8 @@ public sealed class AttentionContext : IDisposable
             : Of(options, batch.Ids.shape[1], type);
 
     /// <summary>
-    /// For the columns after the first <paramref name="past"/> of rows whose real tokens are given, [B, past + T] bool: as generation needs it, where
+    /// For the columns after the first <paramref name="past"/> of rows whose real tokens are given, [B, past + T] bool: as generation
+    /// needs it, where
     /// keys and values of the first columns are cached. <paramref name="real"/> must live as long as the context.
     /// </summary>
     public static AttentionContext Of(BlockOptions options, Tensor real, long past, ScalarType type = ScalarType.Float32)

@@ -2,7 +2,10 @@ using static TorchSharp.torch;
 
 namespace Recall.Representations;
 
-/// <summary>Computes a linear layer of a block: its name within the block (<c>self_attn.q_proj</c>) and its input [B, T, in] give its output [B, T, out].</summary>
+/// <summary>
+/// Computes a linear layer of a block: its name within the block (<c>self_attn.q_proj</c>) and its input [B, T, in] give its output
+/// [B, T, out].
+/// </summary>
 public delegate Tensor LinearLayer(string name, Tensor input);
 
 /// <summary>
@@ -36,12 +39,18 @@ public sealed record Block(BlockOptions Options, int Layer, IReadOnlyDictionary<
         nn.functional.linear(input, Weights[name + ".weight"], Weights.GetValueOrDefault(name + ".bias"));
 
     /// <summary>What goes into queries, keys and values: the norm of the block's input.</summary>
-    public Tensor AttentionInput(Tensor hidden) => RmsNorm(hidden, Weights["input_layernorm.weight"], Options.NormEpsilon);  // [B, T, d] → [B, T, d]
+    public Tensor AttentionInput(Tensor hidden) =>
+        // [B, T, d] → [B, T, d]
+        RmsNorm(hidden, Weights["input_layernorm.weight"], Options.NormEpsilon);
 
     /// <summary>What goes into gate and up: the norm of the state after the attention.</summary>
-    public Tensor MlpInput(Tensor hidden) => RmsNorm(hidden, Weights["post_attention_layernorm.weight"], Options.NormEpsilon);  // [B, T, d] → [B, T, d]
+    public Tensor MlpInput(Tensor hidden) =>
+        // [B, T, d] → [B, T, d]
+        RmsNorm(hidden, Weights["post_attention_layernorm.weight"], Options.NormEpsilon);
 
-    /// <summary>From queries, keys and values to what goes into the output layer: norms of the heads, rotation, grouped-query attention.</summary>
+    /// <summary>
+    /// From queries, keys and values to what goes into the output layer: norms of the heads, rotation, grouped-query attention.
+    /// </summary>
     public Tensor Attention(Tensor queries, Tensor keys, Tensor values, AttentionContext context, KeyValueCache? cache = null)
     {
         // [B, T, H·D], [B, T, Hkv·D] twice → [B, T, H·D]
@@ -88,7 +97,9 @@ public sealed record Block(BlockOptions Options, int Layer, IReadOnlyDictionary<
         return (weight * normed.to_type(input.dtype)).MoveToOuterDisposeScope();
     }
 
-    Tensor Heads(Tensor x, int heads) => x.view(x.shape[0], x.shape[1], heads, Options.HeadDim).transpose(1, 2);    // [B, T, H·D] → [B, H, T, D]
+    Tensor Heads(Tensor x, int heads) =>
+        // [B, T, H·D] → [B, H, T, D]
+        x.view(x.shape[0], x.shape[1], heads, Options.HeadDim).transpose(1, 2);
 
     static Tensor Rotate(Tensor x, AttentionContext context)
     {

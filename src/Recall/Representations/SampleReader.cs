@@ -32,7 +32,8 @@ public static class SampleReader
     static Sample Read(SampleText text, bool chosen, Tokenizer? tokenizer, RecallOptions options)
     {
         int[] ids = [.. (text.Ids ?? tokenizer!.Encode(text.Text)).Take(options.MaxTokens)];
-        return new Sample(text.Row - 1, text.Text, ids) { Fields = text.Fields, ClusterSize = chosen ? SamplesFile.ClusterSize(text.Fields) : 1 };
+        int row = chosen ? SamplesFile.Row(text.Fields) ?? text.Row - 1 : text.Row - 1;
+        return new Sample(row, text.Text, ids) { Fields = text.Fields, ClusterSize = chosen ? SamplesFile.ClusterSize(text.Fields) : 1 };
     }
 
     static RecallException Error(RecallOptions options, string what) =>

@@ -39,5 +39,8 @@ public static class SamplesFile
     /// <summary>The cluster size that a row of a selection states; 1 where there is none.</summary>
     public static int ClusterSize(JsonObject row) => Count(row, SizeKey) is { } size and >= 1 ? size : 1;
 
+    /// <summary>The row of the data file that a row of a selection states; null where there is none.</summary>
+    public static int? Row(JsonObject row) => Count(row, RowKey) is { } number and >= 0 ? number : null;
+
     static int? Count(JsonObject row, string key) => row[key] is JsonValue value && value.TryGetValue(out int count) ? count : null;
 }

@@ -51,6 +51,12 @@ sealed class LowRankTensor(TensorSource source, LowRankUpdate update) : TensorSo
 {
     bool _checked;
 
+    /// <summary>W.</summary>
+    public TensorSource Source => source;
+
+    /// <summary>The factors.</summary>
+    public LowRankUpdate Update => update;
+
     public override string Name => source.Name;
 
     public override Shape Shape => source.Shape;

@@ -1,0 +1,46 @@
+namespace Recall.Alignment;
+
+/// <summary>A merge by what the layers do: least squares on the inputs of every linear layer.</summary>
+public enum AlignmentKind
+{
+    /// <summary>Each expert's update on its own inputs: from cards or texts.</summary>
+    Align,
+    /// <summary>The experts' own outputs on the merged model's inputs, from the bottom up: distillation in closed form.</summary>
+    Distil,
+    /// <summary>RegMean (arXiv 2212.09849).</summary>
+    RegMean,
+    /// <summary>RegMean++ (arXiv 2508.03121): inputs that come from the merged blocks below.</summary>
+    RegMeanPlusPlus,
+}
+
+/// <summary>How statistics are weighed and systems solved.</summary>
+public sealed record AlignmentOptions
+{
+    /// <summary>The ridge of align, and of the aligned weight from which distil starts.</summary>
+    public const double AlignRidge = 1e-3;
+
+    /// <summary>The ridge of distil.</summary>
+    public const double DistilRidge = 1e-2;
+
+    /// <summary>What is solved.</summary>
+    public required AlignmentKind Kind { get; init; }
+
+    /// <summary>Weight of the tokens that predict the answer, beside 1 for all tokens; default 1. RegMean takes all tokens alike.</summary>
+    public double Answers { get; init; } = 1;
+
+    /// <summary>Added to the diagonal, in units of its mean; null: 1e-3 for align, 1e-2 for distil. RegMean has none.</summary>
+    public double? Ridge { get; init; }
+
+    /// <summary>Factor of the entries off the diagonal of every second moment; default 1. Not for distil.</summary>
+    public double OffDiagonal { get; init; } = 1;
+
+    /// <summary>Eigenvectors of each second moment that the merged model's card keeps; null: whole matrices.</summary>
+    public int? CardRank { get; init; } = DefaultCardRank;
+
+    /// <summary>Eigenvectors of a merged model's card by default.</summary>
+    public const int DefaultCardRank = 64;
+
+    internal bool IsRegMean => Kind is AlignmentKind.RegMean or AlignmentKind.RegMeanPlusPlus;
+
+    internal double FirstRidge => Kind == AlignmentKind.Align ? Ridge ?? AlignRidge : AlignRidge;
+}

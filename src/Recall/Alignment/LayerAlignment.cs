@@ -1,0 +1,215 @@
+using System.Collections.Immutable;
+using Recall.Checkpoints;
+using Recall.Representations;
+using static TorchSharp.torch;
+
+namespace Recall.Alignment;
+
+/// <summary>Takes merged rows of a linear layer's weight: its name in the checkpoint, the first row, [rows, in] float32.</summary>
+public delegate void MergedRows(string name, long first, Tensor rows);
+
+/// <summary>
+/// Merges experts by least squares on the inputs of every linear layer, as a stream over the layers: one layer of all models is in memory, each stored
+/// byte is read once, and between layers only the hidden states of the texts are kept. Everything but linear layers is base + mean of the differences
+/// (<see cref="Rest"/>).
+/// </summary>
+/// <example><code>
+/// using var alignment = new LayerAlignment(baseModel, experts, new AlignmentOptions { Kind = AlignmentKind.Distil });
+/// alignment.Run((name, first, rows) => Keep(name, first, rows));
+/// </code></example>
+public sealed class LayerAlignment : IDisposable
+{
+    /// <summary>Elements of a range of rows that is solved at a time.</summary>
+    const long RangeElements = 16 << 20;
+
+    readonly Checkpoint _base;
+    readonly AlignmentOptions _options;
+    readonly ImmutableArray<Member> _members;
+    readonly LayerBuffer _buffer = new();
+    readonly TileReader _reader;
+    readonly List<string> _notes = [];
+
+    /// <summary>Checks the models, cards and texts; reads no weights yet.</summary>
+    /// <param name="baseModel">The base.</param>
+    /// <param name="experts">The experts, each with texts or a card.</param>
+    /// <param name="options">What is solved.</param>
+    /// <exception cref="RecallException">Models of different sizes, an expert with neither texts nor a card, texts or cards that do not fit.</exception>
+    public LayerAlignment(Checkpoint baseModel, IReadOnlyList<AlignmentExpert> experts, AlignmentOptions options)
+    {
+        (_base, _options, _reader) = (baseModel, options, new TileReader(_buffer));
+        Options = BlockOptions.Read(baseModel);
+        new AlignmentCheck(baseModel, Options, options).Check(experts);
+        Rest = MeanTensor.Of(baseModel, experts);
+        double total = experts.Sum(expert => expert.Count);
+        _members = [.. experts.Select(expert => new Member(expert, expert.Count / total, Options, options))];
+    }
+
+    /// <summary>Sizes and kinds of the models.</summary>
+    internal BlockOptions Options { get; }
+
+    /// <summary>The merged model but for its linear layers: every tensor as base + mean of the experts' differences.</summary>
+    public Checkpoint Rest { get; }
+
+    /// <summary>What is out of the ordinary, layer by layer.</summary>
+    public IReadOnlyList<string> Notes => _notes;
+
+    /// <summary>The names of the tensors that are solved for; all others are those of <see cref="Rest"/>.</summary>
+    public IEnumerable<string> LinearWeights
+    {
+        get
+        {
+            for (int layer = 0; layer < Options.Layers; layer++)
+                foreach (var step in LayerStep.All)
+                    foreach (string linear in step.Linears) yield return Options.NameOf(layer, linear + ".weight");
+            if (HasHead) yield return Options.Names.Head;
+        }
+    }
+
+    bool HasHead => !Options.TiedEmbeddings && !_options.IsRegMean;
+
+    /// <summary>Goes through all layers, from the bottom up.</summary>
+    /// <param name="write">Takes the merged rows.</param>
+    /// <param name="layerDone">Told the number of each block that is done, and of the head.</param>
+    /// <param name="cancellation">Stops between two steps.</param>
+    /// <exception cref="RecallException">Inputs that are not finite.</exception>
+    public void Run(MergedRows write, Action<int>? layerDone = null, CancellationToken cancellation = default) =>
+        Run(write, null, layerDone, cancellation);
+
+    internal void Run(MergedRows write, Action<string, StepSystem>? systems, Action<int>? layerDone, CancellationToken cancellation)
+    {
+        using var quiet = no_grad();
+        foreach (var member in _members)
+        {
+            member.Own?.Embed(member.Expert.Checkpoint.Require(Options.Names.Embedding, Embedding), _reader);
+            member.Merged?.Embed(Rest.Require(Options.Names.Embedding, Embedding), _reader);
+        }
+        for (int layer = 0; layer < Options.Layers; layer++)
+        {
+            Load(layer, cancellation);
+            BeginBlock(layer);
+            foreach (var step in LayerStep.All)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                RunStep(layer, step, write, systems);
+            }
+            layerDone?.Invoke(layer);
+        }
+        if (!HasHead) return;
+        RunHead(write, systems, cancellation);
+        layerDone?.Invoke(Options.Layers);
+    }
+
+    Shape Embedding => new(Options.VocabularySize, Options.HiddenSize);
+
+    IEnumerable<Checkpoint> Models => _members.Select(member => member.Expert.Checkpoint).Prepend(_base);
+
+    IEnumerable<StoredTensor> Stored(int layer) => Models.SelectMany(model => Options.LayerTensors()
+        .SelectMany(tensor => model.Require(Options.NameOf(layer, tensor.Name), tensor.Shape).Stored));
+
+    void Load(int layer, CancellationToken cancellation)
+    {
+        _buffer.Load(Stored(layer), cancellation);
+        if (layer + 1 == Options.Layers) return;
+        foreach (var stored in Stored(layer + 1).Distinct<StoredTensor>(ReferenceEqualityComparer.Instance)) stored.File.Prefetch(stored.Offset, stored.Length);
+    }
+
+    void BeginBlock(int layer)
+    {
+        var linears = LayerStep.All.SelectMany(step => step.Linears).Select(linear => linear + ".weight").ToHashSet(StringComparer.Ordinal);
+        var small = Options.LayerTensors().Where(tensor => !linears.Contains(tensor.Name)).ToList();
+        foreach (var member in _members) member.Begin(layer, Rest, Options, small, _reader);
+    }
+
+    void RunStep(int layer, LayerStep step, MergedRows write, Action<string, StepSystem>? systems)
+    {
+        string input = LayerStep.NameOf(layer, step.Input);
+        var statistics = _members.Select(member => member.Statistics()).ToArray();
+        using var system = Measure(input, statistics, step.Inputs(Options), step.Linears.Sum(linear => LayerStep.ShapeOf(Options, linear)[0]));
+        systems?.Invoke(input, system);
+        void Next(Member member, Action<int, string, Tensor>? outputs) => member.NextOwn(step, layer, _reader, outputs);
+        StepTargets? targets = null;
+        if (_options.Kind == AlignmentKind.Distil) targets = new StepTargets(_members, statistics, system.Moments, step, layer, Options, Next);
+        else foreach (var member in _members.Where(member => member.Own is not null)) Next(member, null);
+        using (targets)
+        {
+            var weights = step.Linears.ToDictionary(linear => linear, linear =>
+                Solve(Options.NameOf(layer, linear + ".weight"), linear, LayerStep.ShapeOf(Options, linear), system, targets, write, keep: true)!);
+            foreach (var member in _members)
+                member.Merged?.Next(step, (_, linear, values) => nn.functional.linear(values, weights[linear]));
+            foreach (var weight in weights.Values) weight.Dispose();
+        }
+    }
+
+    void RunHead(MergedRows write, Action<string, StepSystem>? systems, CancellationToken cancellation)
+    {
+        _buffer.Load([], cancellation);
+        using var norm = Rest.Read(Options.Names.FinalNorm, new Shape(Options.HiddenSize), ScalarType.Float32, _reader);
+        foreach (var member in _members)
+        {
+            if (member.Own is null) continue;
+            using var own = member.Expert.Checkpoint.Read(Options.Names.FinalNorm, new Shape(Options.HiddenSize), ScalarType.Float32, _reader);
+            member.Own.Normalize(own, Options.NormEpsilon);
+            member.Merged?.Normalize(norm, Options.NormEpsilon);
+        }
+        var statistics = _members.Select(member => member.Statistics()).ToArray();
+        using var system = Measure(LayerStep.HeadInput, statistics, Options.HiddenSize, Options.VocabularySize);
+        systems?.Invoke(LayerStep.HeadInput, system);
+        using var targets = _options.Kind == AlignmentKind.Distil ? new StepTargets(_members, statistics, system.Moments) : null;
+        Solve(Options.Names.Head, LayerStep.HeadInput, Embedding, system, targets, write, keep: false);
+    }
+
+    StepSystem Measure(string input, LayerStatistics?[] statistics, int inputs, long outputs)
+    {
+        var ranks = _members.Select(member => member.Tokens ?? member.Expert.Card!.Rank);
+        bool asTokens = !_options.IsRegMean && RidgedSum.IsDualCheaper(ranks, inputs, outputs);
+        var moments = _members.Select((member, i) => member.Moment(input, statistics[i], asTokens)).ToList();
+        try
+        {
+            return new StepSystem(_members, moments, _options, what => _notes.Add($"{input}: {what}"));
+        }
+        catch (RecallException e)
+        {
+            throw new RecallException($"{input}: {e.Message}", e);
+        }
+    }
+
+    Tensor? Solve(string name, string linear, Shape shape, StepSystem system, StepTargets? targets, MergedRows write, bool keep)
+    {
+        var source = _base.Require(name, shape);
+        var whole = keep ? empty([shape[0], shape[1]], ScalarType.Float32).DetachFromDisposeScope() : null;
+        long range = Math.Max(1, RangeElements / Math.Max(shape[1], 1));
+        for (long first = 0; first < shape[0]; first += range)
+        {
+            using var scope = NewDisposeScope();
+            long rows = Math.Min(range, shape[0] - first);
+            var baseRows = ExpertUpdate.Rows(source, first, rows, _reader).to_type(ScalarType.Float64);
+            var updates = _members.Select(member => ExpertUpdate.Read(source, baseRows, member.Weight(name, shape), first, _reader)).ToList();
+            var merged = system.Solve(baseRows, updates, targets is null ? null : () => targets.Rows(linear, first, baseRows, updates));
+            var values = merged.to_type(ScalarType.Float32).contiguous();
+            whole?.narrow(0, first, rows).copy_(values);
+            write(name, first, values);
+        }
+        return whole;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var member in _members) member.Dispose();
+    }
+}
+
+/// <summary>A block with norms and biases only, read from a model.</summary>
+sealed class BlockNorms : IDisposable
+{
+    public BlockNorms(Checkpoint checkpoint, BlockOptions options, int layer, IEnumerable<(string Name, Shape Shape)> tensors, TileReader reader) =>
+        Block = new Block(options, layer, tensors.ToImmutableDictionary(
+            tensor => tensor.Name, tensor => checkpoint.Read(options.NameOf(layer, tensor.Name), tensor.Shape, ScalarType.Float32, reader)));
+
+    public Block Block { get; }
+
+    public void Dispose()
+    {
+        foreach (var tensor in Block.Weights.Values) tensor.Dispose();
+    }
+}

@@ -1,0 +1,95 @@
+using static TorchSharp.torch;
+
+namespace Recall.Alignment;
+
+/// <summary>
+/// Solves X (Σ_i G_i + λI) = N for many N, λ = ridge · tr(Σ G)/in: by Cholesky of the matrix, or, where the moments hold few rows F together
+/// besides a diagonal Λ, by the dual form (Woodbury): (Λ + FᵀF)⁻¹ = Λ⁻¹ − Λ⁻¹Fᵀ(I + FΛ⁻¹Fᵀ)⁻¹FΛ⁻¹. Double precision.
+/// </summary>
+sealed class RidgedSum : IDisposable
+{
+    /// <summary>How often the ridge is made ten times larger before a sum counts as broken.</summary>
+    const int MostRaises = 8;
+
+    readonly Tensor _factor;            // Cholesky factor, lower: [in, in] or [rows, rows]
+    readonly Tensor? _rows, _inverse;   // the dual form: F [rows, in], 1/Λ [in]
+
+    RidgedSum(double ridge, Tensor factor, Tensor? rows, Tensor? inverse) => (Ridge, _factor, _rows, _inverse) = (ridge, factor, rows, inverse);
+
+    /// <summary>λ, absolute.</summary>
+    public double Ridge { get; }
+
+    /// <summary>Whether the dual form costs less: multiplications with that many outputs.</summary>
+    public static bool IsDualCheaper(IEnumerable<long?> ranks, long inputs, long outputs)
+    {
+        double rows = 0;
+        foreach (long? rank in ranks)
+        {
+            if (rank is null) return false;
+            rows += rank.Value;
+        }
+        double size = inputs;
+        return rows * rows * size + rows * rows * rows / 3 + 2 * outputs * size * rows < rows * size * size / 2 + size * size * size / 3 + outputs * size * size;
+    }
+
+    /// <summary>The factorisation of a whole sum.</summary>
+    /// <param name="sum">Σ G: [in, in]; kept as it is.</param>
+    /// <param name="ridge">In units of the mean of the diagonal.</param>
+    /// <param name="note">Told where the ridge had to be raised.</param>
+    public static RidgedSum Of(Tensor sum, double ridge, Action<string> note)
+    {
+        using var scope = NewDisposeScope();
+        double mean = sum.diagonal().sum().item<double>() / sum.shape[0], asked = ridge;
+        for (int raise = 0; raise <= MostRaises; raise++, ridge = Math.Max(ridge, 1e-9) * 10)
+        {
+            using var attempt = NewDisposeScope();
+            var ridged = sum.clone();
+            ridged.diagonal().add_(ridge * mean);
+            var (factor, info) = linalg.cholesky_ex(ridged);
+            if (info.item<int>() != 0) continue;
+            if (raise > 0) note($"its statistics are not positive definite: the ridge was raised from {asked:R} to {ridge:R}");
+            return new RidgedSum(ridge * mean, factor.DetachFromDisposeScope(), null, null);
+        }
+        throw new RecallException("statistics of layer inputs that are no second moments: not positive definite with any ridge");
+    }
+
+    /// <summary>The dual form.</summary>
+    /// <param name="moments">Moments without matrices.</param>
+    /// <param name="ridge">In units of the mean of the diagonal; above 0.</param>
+    public static RidgedSum Dual(IReadOnlyList<SecondMoment> moments, double ridge)
+    {
+        using var scope = NewDisposeScope();
+        int size = moments[0].Size;
+        double absolute = ridge * moments.Sum(moment => moment.Trace) / size;
+        var diagonal = full(size, absolute, ScalarType.Float64);
+        foreach (var moment in moments)
+            if (moment.Diagonal is not null) diagonal.add_(moment.Diagonal);
+        var factors = moments.Where(moment => moment.Factor is not null).Select(moment => moment.Factor!).ToArray();
+        var rows = factors.Length == 0 ? zeros([0, size], ScalarType.Float64) : cat(factors, 0);
+        var inverse = diagonal.reciprocal();
+        var small = (rows * inverse).mm(rows.t());
+        small.diagonal().add_(1);
+        var (factor, _) = linalg.cholesky_ex(small);
+        return new RidgedSum(absolute, factor.DetachFromDisposeScope(), rows.DetachFromDisposeScope(), inverse.DetachFromDisposeScope());
+    }
+
+    /// <summary>N (Σ G + λI)⁻¹.</summary>
+    public Tensor Solve(Tensor numerators)
+    {
+        // [out, in] → [out, in]
+        using var scope = NewDisposeScope();
+        if (_rows is null) return numerators.t().cholesky_solve(_factor).t().MoveToOuterDisposeScope();
+        var scaled = numerators * _inverse!;
+        if (_rows.shape[0] == 0) return scaled.MoveToOuterDisposeScope();
+        var inside = scaled.mm(_rows.t()).t().cholesky_solve(_factor).t();
+        return (scaled - inside.mm(_rows) * _inverse!).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _factor.Dispose();
+        _rows?.Dispose();
+        _inverse?.Dispose();
+    }
+}

@@ -1,0 +1,104 @@
+using static TorchSharp.torch;
+
+namespace Recall.Alignment;
+
+/// <summary>
+/// The least-squares system of one step: what its linear layers have in common. Rows of their weights are solved for one range after another.
+/// </summary>
+/// <remarks>
+/// align: ΔW = (Σ τ_i G_i)(A + λ₀I)⁻¹, A = Σ G_i. distil, with W₀ = W_base + ΔW: W = W₀ + (Σ (W_i C_i − W₀ G_i))(A + λI)⁻¹, computed as the same
+/// (Σ W_i C_i + λ W₀)(A + λI)⁻¹. RegMean: W = W̄ + (Σ (W_i − W̄) G_i) A⁺.
+/// </remarks>
+sealed class StepSystem : IDisposable
+{
+    /// <summary>Eigenvalues of RegMean's sum that are no larger than this part of the largest count as zero.</summary>
+    const double SmallestEigenvalue = 1e-6;
+
+    readonly IReadOnlyList<Member> _members;
+    readonly IReadOnlyList<SecondMoment> _moments;
+    readonly RidgedSum? _first, _second;
+    readonly Tensor? _inverse;      // RegMean's A⁺
+
+    /// <summary>Takes the moments over.</summary>
+    /// <param name="members">The experts.</param>
+    /// <param name="moments">Their moments, as many.</param>
+    /// <param name="options">What is solved.</param>
+    /// <param name="note">Told of what is out of the ordinary.</param>
+    public StepSystem(IReadOnlyList<Member> members, IReadOnlyList<SecondMoment> moments, AlignmentOptions options, Action<string> note)
+    {
+        (_members, _moments) = (members, moments);
+        bool dual = moments.All(moment => moment.Matrix is null) && !options.IsRegMean;
+        using var scope = NewDisposeScope();
+        if (!dual)
+        {
+            Sum = zeros([moments[0].Size, moments[0].Size], ScalarType.Float64);
+            foreach (var moment in moments) moment.AddTo(Sum);
+            Sum.DetachFromDisposeScope();
+        }
+        double trace = Sum?.diagonal().sum().item<double>() ?? moments.Sum(moment => moment.Trace);
+        if (!double.IsFinite(trace)) throw new RecallException("the layer's inputs are not finite: an expert, or the merge so far, overflows");
+        if (trace <= 0)
+        {
+            note("no text gives it anything but zeros: it takes the mean of the experts");
+            return;
+        }
+        if (options.IsRegMean)
+        {
+            _inverse = PseudoInverse(Sum!).DetachFromDisposeScope();
+            return;
+        }
+        _first = Make(options.FirstRidge);
+        if (options.Kind == AlignmentKind.Distil) _second = Make(options.Ridge ?? AlignmentOptions.DistilRidge);
+        RidgedSum Make(double ridge) => dual ? RidgedSum.Dual(moments, ridge) : RidgedSum.Of(Sum!, ridge, note);
+    }
+
+    /// <summary>A = Σ G_i; null where the dual form is used.</summary>
+    public Tensor? Sum { get; }
+
+    /// <summary>The ridge of align, absolute: a card of the merged model needs it.</summary>
+    public double Ridge => _first?.Ridge ?? 0;
+
+    /// <summary>The moments.</summary>
+    public IReadOnlyList<SecondMoment> Moments => _moments;
+
+    /// <summary>The merged rows of a linear layer.</summary>
+    /// <param name="baseRows">W_base: [rows, in].</param>
+    /// <param name="updates">τ_i, one an expert.</param>
+    /// <param name="targets">Σ W_i C_i; null outside distil.</param>
+    public Tensor Solve(Tensor baseRows, IReadOnlyList<ExpertUpdate> updates, Func<Tensor>? targets)
+    {
+        using var scope = NewDisposeScope();
+        var mean = zeros_like(baseRows);
+        if (_first is null)
+            for (int i = 0; i < updates.Count; i++) mean.add_(updates[i].Whole() * _members[i].Share);
+        if (_first is null && _inverse is null) return (baseRows + mean).MoveToOuterDisposeScope();
+        var numerator = zeros_like(baseRows);
+        for (int i = 0; i < updates.Count; i++)
+        {
+            numerator.add_(updates[i].Times(_moments[i].After));
+            if (_moments[i].Ridge > 0) numerator.add_(updates[i].Whole() * _moments[i].Ridge);
+        }
+        if (_inverse is not null) return (baseRows + mean + (numerator - mean.mm(Sum!)).mm(_inverse)).MoveToOuterDisposeScope();
+        var aligned = baseRows + _first!.Solve(numerator);
+        if (_second is null) return aligned.MoveToOuterDisposeScope();
+        return _second.Solve(targets!() + aligned * _second.Ridge).MoveToOuterDisposeScope();
+    }
+
+    static Tensor PseudoInverse(Tensor sum)
+    {
+        using var scope = NewDisposeScope();
+        var (values, vectors) = linalg.eigh(sum);
+        var kept = values.gt(values.max() * SmallestEigenvalue);
+        var inverse = where(kept, values.reciprocal(), zeros_like(values));
+        return (vectors * inverse).mm(vectors.t()).MoveToOuterDisposeScope();
+    }
+
+    public void Dispose()
+    {
+        Sum?.Dispose();
+        _first?.Dispose();
+        _second?.Dispose();
+        _inverse?.Dispose();
+        foreach (var moment in _moments) moment.Dispose();
+    }
+}

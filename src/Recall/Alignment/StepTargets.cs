@@ -1,0 +1,97 @@
+using Recall.Representations;
+using static TorchSharp.torch;
+
+namespace Recall.Alignment;
+
+/// <summary>
+/// Σ_i W_i C_i of a step in distil, C_i = Σ w xᵀx̂: x what the expert feeds its own layer, x̂ what the merged model feeds it. W_i C_i is
+/// W_base C_i + τ_i C_i, or, where the layers have fewer outputs than inputs, the sum over tokens of w (W_i x)ᵀx̂, of which the expert's own
+/// pass has computed the first factor. An expert with a card only has C_i = G_i.
+/// </summary>
+sealed class StepTargets : IDisposable
+{
+    readonly IReadOnlyList<SecondMoment> _moments;
+    readonly bool[] _cardOnly;
+    readonly Tensor?[] _crosses;                         // C_i: [in, in]
+    readonly Dictionary<string, Tensor> _outputs = [];   // Σ w (W_i x)ᵀx̂ by linear layer: [out, in]
+    Tensor? _crossSum;
+
+    /// <summary>Goes through a step with every expert's own stream, which moves on.</summary>
+    public StepTargets(
+        IReadOnlyList<Member> members, IReadOnlyList<LayerStatistics?> statistics, IReadOnlyList<SecondMoment> moments, LayerStep step, int layer, BlockOptions options,
+        Action<Member, Action<int, string, Tensor>?> next)
+    {
+        _moments = moments;
+        _cardOnly = [.. statistics.Select(measured => measured is null)];
+        _crosses = new Tensor?[members.Count];
+        int inputs = step.Inputs(options);
+        bool byOutputs = step.Linears.Sum(linear => LayerStep.ShapeOf(options, linear)[0]) < inputs;
+        for (int i = 0; i < members.Count; i++)
+        {
+            if (statistics[i] is not { } measured) continue;
+            if (byOutputs)
+            {
+                next(members[i], (batch, linear, output) => measured.AddCross(batch, output, Outputs(linear, output.shape[^1], inputs)));
+                continue;
+            }
+            var own = members[i].Own!.Inputs;
+            _crosses[i] = Cross(measured, own, inputs);
+            next(members[i], null);
+        }
+    }
+
+    /// <summary>The same for a layer whose own outputs nobody needs: the head.</summary>
+    public StepTargets(IReadOnlyList<Member> members, IReadOnlyList<LayerStatistics?> statistics, IReadOnlyList<SecondMoment> moments)
+    {
+        _moments = moments;
+        _cardOnly = [.. statistics.Select(measured => measured is null)];
+        _crosses = [.. members.Zip(statistics, (member, measured) => measured is null ? null : Cross(measured, member.Own!.Inputs, moments[0].Size))];
+    }
+
+    static Tensor Cross(LayerStatistics measured, IReadOnlyList<Tensor> own, int inputs)
+    {
+        var cross = zeros([inputs, inputs], ScalarType.Float64).DetachFromDisposeScope();
+        for (int batch = 0; batch < own.Count; batch++) measured.AddCross(batch, own[batch], cross);
+        return cross;
+    }
+
+    Tensor Outputs(string linear, long outputs, int inputs)
+    {
+        if (!_outputs.TryGetValue(linear, out var sum)) _outputs.Add(linear, sum = zeros([outputs, inputs], ScalarType.Float64).DetachFromDisposeScope());
+        return sum;
+    }
+
+    /// <summary>Σ W_i C_i of some rows of a linear layer: [rows, in].</summary>
+    public Tensor Rows(string linear, long first, Tensor baseRows, IReadOnlyList<ExpertUpdate> updates)
+    {
+        using var scope = NewDisposeScope();
+        var sum = _outputs.TryGetValue(linear, out var outputs) ? outputs.narrow(0, first, baseRows.shape[0]).clone() : zeros_like(baseRows);
+        for (int i = 0; i < updates.Count; i++)
+        {
+            if (_crosses[i] is { } cross) sum.add_(updates[i].Times(left => left.mm(cross)));
+            else if (_cardOnly[i]) sum.add_(updates[i].Times(_moments[i].After));
+        }
+        if (CrossSum() is { } crosses) sum.add_(baseRows.mm(crosses));
+        return sum.MoveToOuterDisposeScope();
+    }
+
+    Tensor? CrossSum()
+    {
+        if (_crossSum is not null) return _crossSum;
+        for (int i = 0; i < _crosses.Length; i++)
+        {
+            if (_crosses[i] is null && !_cardOnly[i]) continue;
+            _crossSum ??= zeros([_moments[0].Size, _moments[0].Size], ScalarType.Float64).DetachFromDisposeScope();
+            if (_crosses[i] is { } cross) _crossSum.add_(cross);
+            else _moments[i].AddTo(_crossSum);
+        }
+        return _crossSum;
+    }
+
+    public void Dispose()
+    {
+        foreach (var cross in _crosses) cross?.Dispose();
+        foreach (var sum in _outputs.Values) sum.Dispose();
+        _crossSum?.Dispose();
+    }
+}
