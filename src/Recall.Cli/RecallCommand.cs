@@ -16,11 +16,16 @@ static class RecallCommand
     /// <returns>The exit code, see <see cref="ExitCode"/>.</returns>
     public static int Run(string[] args, Screen screen, CancellationToken cancellation = default)
     {
-        var quiet = new Option<bool>("--quiet", "-q") { Description = "Show results and errors only: no progress, no notes", Recursive = true };
+        var quiet = new Option<bool>("--quiet", "-q")
+        {
+            Description = "Show results and errors only: no progress, no notes",
+            Recursive = true,
+        };
         var debug = new Option<bool>("--debug") { Description = "Show where in Recall an error came from", Recursive = true };
         var root = new Command(Name, "Merges fine-tuned language models by what their layers represent, streamed from disk to disk.")
         {
-            new HelpOption { Action = new HelpWithExamples(screen.Out) }, new VersionOption { Action = new VersionAction(screen.Out) }, quiet, debug,
+            new HelpOption { Action = new HelpWithExamples(screen.Out) }, new VersionOption { Action = new VersionAction(screen.Out) },
+            quiet, debug,
         };
         foreach (var verb in Verbs())
         {
@@ -33,7 +38,8 @@ static class RecallCommand
         if (parse.Action is ParseErrorAction) return Refuse(parse, screen);
         try
         {
-            return parse.Invoke(new InvocationConfiguration { Output = screen.Out, Error = screen.Error, EnableDefaultExceptionHandler = false });
+            var streams = new InvocationConfiguration { Output = screen.Out, Error = screen.Error, EnableDefaultExceptionHandler = false };
+            return parse.Invoke(streams);
         }
         catch (Exception e)
         {
@@ -42,7 +48,11 @@ static class RecallCommand
     }
 
     /// <summary>Every command, in the order of the help.</summary>
-    public static IEnumerable<Verb> Verbs() => [new MergeCommand(), new PlanCommand(), new RepresentCommand(), new ConvertCommand(), new InspectCommand(), new DiffCommand()];
+    public static IEnumerable<Verb> Verbs() =>
+    [
+        new MergeCommand(), new PlanCommand(), new SelectCommand(), new WeightsCommand(), new RepresentCommand(), new TokenizeCommand(),
+        new ConvertCommand(), new InspectCommand(), new DiffCommand(), new TrainCommand(),
+    ];
 
     static int Refuse(ParseResult parse, Screen screen)
     {
@@ -73,7 +83,9 @@ static class RecallCommand
                 return error is ConfigurationException ? ExitCode.BadUsage : ExitCode.Failed;
             default:
                 screen.Error.WriteLine($"recall: this is a defect of Recall, please report it: {error.GetType().Name}: {error.Message}");
-                screen.Error.WriteLine(debug ? error.ToString() : "With --debug the place in the code is shown too; please put that in the report.");
+                screen.Error.WriteLine(debug
+                    ? error.ToString()
+                    : "With --debug the place in the code is shown too; please put that in the report.");
                 return ExitCode.Failed;
         }
     }

@@ -1,4 +1,4 @@
-using System.Collections.Immutable;
+using Recall.Checkpoints;
 using Recall.Configuration;
 using Recall.Planning;
 using Recall.Reporting;
@@ -11,6 +11,17 @@ namespace Recall;
 /// </summary>
 public static class MergeRun
 {
+    /// <summary>Plans a merge and checks everything that can be known before a weight is read, samples and tokenizers included.</summary>
+    /// <param name="config">What is asked.</param>
+    /// <param name="options">How it is to be run.</param>
+    /// <exception cref="RecallException">Something is wrong with the config, the models or the samples; nothing has been written.</exception>
+    public static MergePlan Plan(MergeConfig config, MergeOptions options)
+    {
+        var plan = MergePlan.Make(config, options);
+        using var weights = MergeWeights.Of(plan);
+        return plan;
+    }
+
     /// <summary>Plans and runs a merge.</summary>
     /// <param name="config">What is asked.</param>
     /// <param name="options">How it is run.</param>
@@ -29,34 +40,47 @@ public static class MergeRun
     {
         var started = plan.Options.Clock.GetUtcNow();
         var meter = new ProgressMeter(plan, progress);
+        using var weights = MergeWeights.Of(plan);
         using var writer = OutputWriter.Open(plan);
-        var stream = new TensorStream(new WorkerPool(plan.Options.Threads, null), writer);
-        var groups = TensorGroups.Of(plan, byLayer: false);
-        for (int group = 0; group < groups.Length; group++)
+        bool byLayer = weights is { FromSamples: true };
+        var layer = byLayer ? new LayerBuffer() : null;
+        var reader = new TileReader(layer);
+        var stream = new TensorStream(new WorkerPool(plan.Options.Threads, layer), writer);
+
+        var groups = TensorGroups.Of(plan, byLayer);
+        for (int i = 0; i < groups.Length; i++)
         {
-            if (writer.IsDone(group))
+            if (i + 1 < groups.Length) Prefetch(groups[i + 1]);
+            if (byLayer) Look(groups[i], weights!, layer!, reader, meter, cancellation);
+            if (writer.IsDone(i))
             {
-                meter.Skip(groups[group].Sum(tensor => tensor.Length));
+                meter.Skip(groups[i].Bytes);
                 continue;
             }
-            Prefetch(groups, group + 1);
-            var work = groups[group].Select(tensor => new TensorWork(tensor, tensor.Copied is null ? tensor.Merge(plan.Weighting, null) : null)).ToList();
-            stream.Run(work, meter.Add, cancellation);
-            writer.GroupDone(group);
+            stream.Run([.. groups[i].Tensors.Select(tensor => Weighed(tensor, plan, weights))], meter.Add, cancellation);
+            writer.GroupDone(i);
         }
-        Companions.Add(writer, plan, started);
+        Companions.Add(writer, plan, weights?.File, started);
         writer.Finish();
-        return new MergeResult(plan);
+        return new MergeResult(plan, weights?.File);
     }
 
-    static void Prefetch(ImmutableArray<ImmutableArray<OutputTensor>> groups, int group)
+    /// <summary>Reads the tensors of a layer once, for all models; lets the models read the samples up to its output; weighs it.</summary>
+    static void Look(TensorGroup group, MergeWeights weights, LayerBuffer layer, TileReader reader, ProgressMeter meter, CancellationToken cancellation)
     {
-        if (group >= groups.Length) return;
-        foreach (var stored in groups[group].SelectMany(tensor => tensor.Sources).SelectMany(source => source.Stored))
-            stored.File.Prefetch(stored.Offset, stored.Length);
+        if (group.Layer is not { } number) return;
+        meter.Tell(number == 0 ? "choosing samples" : $"layer {number}");
+        // Of the embeddings only the rows of the samples' tokens are read here.
+        layer.Load(number == 0 ? [] : group.Stored.Concat(weights.Sources(number)), cancellation);
+        weights.Advance(number, reader, cancellation);
+    }
+
+    /// <summary>A tensor's merge, with the weights of its layer where there are any.</summary>
+    static TensorWork Weighed(OutputTensor tensor, MergePlan plan, MergeWeights? weights) =>
+        new(tensor, tensor.Copied is null ? tensor.Merge(plan.Weighting, weights?[tensor.WeightLayer]) : null);
+
+    static void Prefetch(TensorGroup group)
+    {
+        foreach (var stored in group.Stored) stored.File.Prefetch(stored.Offset, stored.Length);
     }
 }
-
-/// <summary>What a merge did.</summary>
-/// <param name="Plan">The plan that was followed.</param>
-public sealed record MergeResult(MergePlan Plan);

@@ -29,7 +29,7 @@ public class HelpTests
         Assert.NotEmpty(verb.Examples);
         foreach (string example in verb.Examples)
         {
-            string line = example.Split(" | ")[0].Split(" && ")[0];
+            string line = example.Split(" | ")[0].Split(" > ")[0].Split(" && ")[0];
             Assert.StartsWith($"recall {command}", line, StringComparison.Ordinal);
             Assert.Empty(verb.Parse(line["recall ".Length..].Replace(command + " ", "")).Errors);
         }

@@ -27,7 +27,8 @@ sealed record AdapterSummary
     {
         var config = Checkpoint.ReadConfig(Path.Combine(folder, "adapter_config.json"));
         string weights = Path.Combine(folder, "adapter_model.safetensors");
-        var tensors = File.Exists(weights) ? Checkpoint.Open(weights).Tensors : throw new RecallException($"{folder}: holds no adapter_model.safetensors");
+        if (!File.Exists(weights)) throw new RecallException($"{folder}: holds no adapter_model.safetensors");
+        var tensors = Checkpoint.Open(weights).Tensors;
         return new AdapterSummary
         {
             Folder = folder,

@@ -13,7 +13,10 @@ static class Common
     };
 
     /// <summary>A merge file.</summary>
-    public static Argument<string> Config() => new("CONFIG") { Description = "A merge file: YAML, as mergekit reads it, with Recall's own keys" };
+    public static Argument<string> Config() => new("CONFIG")
+    {
+        Description = "A merge file: YAML, as mergekit reads it, with Recall's own keys",
+    };
 
     /// <summary>Where the result goes.</summary>
     public static Argument<string> Output() => new("OUT") { Description = "The folder to write; it must be empty or not there" };
@@ -57,9 +60,10 @@ static class Common
     }
 
     /// <summary>How states become one vector.</summary>
-    public static Option<Pooling> Pooling() => Choice("--pooling", Configuration.Pooling.Mean, "How a text's states become one vector: mean over its tokens, or the last one's");
+    public static Option<Pooling> Pooling() => Choice(
+        "--pooling", Configuration.Pooling.Mean, "How a text's states become one vector: mean over its tokens, or the last one's");
 
     /// <summary>The type of forward passes.</summary>
-    public static Option<ComputeType> Compute() =>
-        Choice("--compute", ComputeType.Auto, "Type of the forward passes; auto: bfloat16 where the CPU multiplies it in hardware, else float32");
+    public static Option<ComputeType> Compute() => Choice(
+        "--compute", ComputeType.Auto, "Type of the forward passes; auto: bfloat16 where the CPU multiplies it in hardware, else float32");
 }

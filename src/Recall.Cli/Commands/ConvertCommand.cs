@@ -14,7 +14,8 @@ sealed class ConvertCommand : Verb
     readonly Argument<string> _output = Common.Output();
     readonly Option<DType?> _dtype = new("--dtype")
     {
-        Description = "Type of the weights that are written: float32, float16, bfloat16, ... [default: as they are; float32 for quantised ones]",
+        Description = "Type of the weights that are written: float32, float16, bfloat16, ... "
+            + "[default: as they are; float32 for quantised ones]",
         HelpName = "TYPE",
         CustomParser = ParseType,
     };
@@ -25,8 +26,8 @@ sealed class ConvertCommand : Verb
 
     public ConvertCommand() : base(
         "convert",
-        "Writes a model as a folder of safetensors. In goes whatever Recall reads, a bare .safetensors or .gguf file included; BASE+ADAPTER comes out "
-        + "as one merged model.",
+        "Writes a model as a folder of safetensors. In goes whatever Recall reads, a bare .safetensors or .gguf file included; "
+        + "BASE+ADAPTER comes out as one merged model.",
         "recall convert SmolLM2-135M-Instruct.Q4_1.gguf smollm2 --dtype bfloat16",
         "recall convert base+adapters/race race-merged")
     {
@@ -70,7 +71,8 @@ sealed class ConvertCommand : Verb
         if (DTypes.FromTorchName(text) is { } type && type.IsFloat()) return type;
         var known = Enum.GetValues<DType>().Where(each => each.IsFloat()).Select(each => each.TorchName()).ToList();
         string? near = Quoted.Nearest(text, known);
-        result.AddError($"--dtype {Quoted.Of(text)}: is no type of weights{(near is null ? $"; known: {string.Join(", ", known)}" : $"; did you mean '{near}'?")}");
+        string hint = near is null ? $"; known: {string.Join(", ", known)}" : $"; did you mean '{near}'?";
+        result.AddError($"--dtype {Quoted.Of(text)}: is no type of weights{hint}");
         return null;
     }
 }

@@ -10,7 +10,12 @@ namespace Recall.Cli.Commands;
 sealed class DiffCommand : Verb
 {
     readonly Argument<string> _a = Common.Model("A"), _b = Common.Model("B");
-    readonly Option<double> _tolerance = new("--tolerance") { Description = "Largest difference of two values that is still taken as equal", DefaultValueFactory = _ => 0 };
+    readonly Option<double> _tolerance = new("--tolerance")
+    {
+        Description = "Largest difference of two values that is still taken as equal",
+        DefaultValueFactory = _ => 0,
+    };
+
     readonly Option<bool> _tensors = new("--tensors") { Description = "List every tensor, not the layers alone" };
     readonly Option<int?> _threads = Common.Threads();
     readonly Option<bool> _json = Common.Json();
@@ -38,11 +43,12 @@ sealed class DiffCommand : Verb
         var a = OpenedModel.Open(ModelReference.Parse(parse.GetRequiredValue(_a)));
         var b = OpenedModel.Open(ModelReference.Parse(parse.GetRequiredValue(_b)));
         long total = CheckpointDifference.BytesToRead(a.Checkpoint, b.Checkpoint), done = 0;
+        int threads = parse.GetValue(_threads) ?? Environment.ProcessorCount;
         CheckpointDifference difference;
         using (var progress = new ProgressLine(screen))
         {
             void Compared(long bytes) => progress.Report("comparing", Interlocked.Add(ref done, bytes), total);
-            difference = CheckpointDifference.Between(a.Checkpoint, b.Checkpoint, parse.GetValue(_threads) ?? Environment.ProcessorCount, Compared, cancellation);
+            difference = CheckpointDifference.Between(a.Checkpoint, b.Checkpoint, threads, Compared, cancellation);
         }
         var report = DiffReport.Of(a, b, tolerance, difference);
         if (parse.GetValue(_json)) screen.WriteJson(report);
@@ -61,13 +67,14 @@ sealed class DiffCommand : Verb
         else
         {
             var layers = new TextTable(screen, "layer", ">tensors", ">max abs", ">relative", ">cosine");
-            foreach (var layer in report.Layers) Row(layers, layer.Difference, layer.Layer?.ToString() ?? "outside", Shown.Count(layer.Tensors));
+            foreach (var layer in report.Layers)
+                Row(layers, layer.Difference, layer.Layer?.ToString() ?? "outside", Shown.Count(layer.Tensors));
             Row(layers, report.All, "all", Shown.Count(report.Tensors.Count));
             layers.Write(screen);
         }
         screen.Out.WriteLine();
-        foreach (var shape in report.Shapes)
-            screen.Out.WriteLine($"{Shown.Text(shape.Name)}: shape [{string.Join(", ", shape.ShapeA)}] in A, [{string.Join(", ", shape.ShapeB)}] in B");
+        foreach (var (name, a, b) in report.Shapes)
+            screen.Out.WriteLine($"{Shown.Text(name)}: shape [{string.Join(", ", a)}] in A, [{string.Join(", ", b)}] in B");
         foreach (string name in report.OnlyInA) screen.Out.WriteLine($"{Shown.Text(name)}: only in A");
         foreach (string name in report.OnlyInB) screen.Out.WriteLine($"{Shown.Text(name)}: only in B");
         int types = report.Tensors.Count(tensor => tensor.DTypeA != tensor.DTypeB);
@@ -77,7 +84,9 @@ sealed class DiffCommand : Verb
 
     static void Row(TextTable table, DiffNumbers difference, params string[] names)
     {
-        string largest = difference.NotComparable == 0 ? Shown.Number(difference.MaxAbs) : $"{Shown.Count(difference.NotComparable)} NaN or infinite";
+        string largest = difference.NotComparable == 0
+            ? Shown.Number(difference.MaxAbs)
+            : $"{Shown.Count(difference.NotComparable)} NaN or infinite";
         table.Row([.. names, largest, Shown.Number(difference.Relative), difference.Cosine is { } cosine ? Cosine(cosine) : "–"]);
     }
 
@@ -96,5 +105,6 @@ sealed class DiffCommand : Verb
         return $"different: {string.Join(", ", why)}";
     }
 
-    static string Differing(DiffReport report) => $"{report.Differing} of {report.Tensors.Count} tensors differ, by {Shown.Number(report.All.MaxAbs)} at most";
+    static string Differing(DiffReport report) =>
+        $"{report.Differing} of {report.Tensors.Count} tensors differ, by {Shown.Number(report.All.MaxAbs)} at most";
 }

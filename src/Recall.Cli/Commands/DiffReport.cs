@@ -18,24 +18,28 @@ namespace Recall.Cli.Commands;
 /// <param name="OnlyInA">Names that the other lacks.</param>
 /// <param name="OnlyInB">Names that the one lacks.</param>
 sealed record DiffReport(
-    string A, string B, double Tolerance, bool Within, int Differing, DiffNumbers All, IReadOnlyList<LayerDiff> Layers, IReadOnlyList<TensorDiff> Tensors,
-    IReadOnlyList<ShapeDiff> Shapes, IReadOnlyList<string> OnlyInA, IReadOnlyList<string> OnlyInB)
+    string A, string B, double Tolerance, bool Within, int Differing, DiffNumbers All,
+    IReadOnlyList<LayerDiff> Layers, IReadOnlyList<TensorDiff> Tensors, IReadOnlyList<ShapeDiff> Shapes,
+    IReadOnlyList<string> OnlyInA, IReadOnlyList<string> OnlyInB)
 {
     public static DiffReport Of(OpenedModel a, OpenedModel b, double tolerance, CheckpointDifference difference)
     {
         int? LayerOf(string name) => a.Architecture.LayerOf(name)?.Layer;
-        var layers = difference.Tensors.GroupBy(tensor => LayerOf(tensor.Name)).OrderBy(group => group.Key is null).ThenBy(group => group.Key)
+        var layers = difference.Tensors.GroupBy(tensor => LayerOf(tensor.Name))
+            .OrderBy(group => group.Key is null).ThenBy(group => group.Key)
             .Select(group => new LayerDiff(group.Key, group.Count(), DiffNumbers.Of(Sum(group))));
-        var tensors = difference.Tensors.Select(
-            tensor => new TensorDiff(tensor.Name, LayerOf(tensor.Name), tensor.A.DType.ToString(), tensor.B.DType.ToString(), DiffNumbers.Of(tensor.Sums)));
+        var tensors = difference.Tensors.Select(tensor => new TensorDiff(
+            tensor.Name, LayerOf(tensor.Name), tensor.A.DType.ToString(), tensor.B.DType.ToString(), DiffNumbers.Of(tensor.Sums)));
+        int differing = difference.Tensors.Count(tensor => tensor.Sums is not { Largest: 0, NotComparable: 0 });
         return new DiffReport(
-            a.Name, b.Name, tolerance, difference.Within(tolerance), difference.Tensors.Count(tensor => tensor.Sums is not { Largest: 0, NotComparable: 0 }),
+            a.Name, b.Name, tolerance, difference.Within(tolerance), differing,
             DiffNumbers.Of(Sum(difference.Tensors)), [.. layers], [.. tensors],
             [.. difference.Shapes.Select(pair => new ShapeDiff(pair.A.Name, pair.A.Shape.Dimensions, pair.B.Shape.Dimensions))],
             difference.OnlyInA, difference.OnlyInB);
     }
 
-    static DifferenceSums Sum(IEnumerable<TensorDifference> tensors) => tensors.Aggregate(default(DifferenceSums), (sum, tensor) => sum + tensor.Sums);
+    static DifferenceSums Sum(IEnumerable<TensorDifference> tensors) =>
+        tensors.Aggregate(default(DifferenceSums), (sum, tensor) => sum + tensor.Sums);
 }
 
 /// <summary>How far two sets of values a and b are apart.</summary>
@@ -53,7 +57,8 @@ sealed record LayerDiff(int? Layer, int Tensors, DiffNumbers Difference);
 
 /// <summary>A tensor, with the types in which the two models keep it.</summary>
 sealed record TensorDiff(
-    string Name, int? Layer, [property: JsonPropertyName("dtype_a")] string DTypeA, [property: JsonPropertyName("dtype_b")] string DTypeB, DiffNumbers Difference);
+    string Name, int? Layer, [property: JsonPropertyName("dtype_a")] string DTypeA, [property: JsonPropertyName("dtype_b")] string DTypeB,
+    DiffNumbers Difference);
 
 /// <summary>A tensor whose shapes differ.</summary>
 sealed record ShapeDiff(string Name, IReadOnlyList<long> ShapeA, IReadOnlyList<long> ShapeB);

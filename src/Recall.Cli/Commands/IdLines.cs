@@ -9,7 +9,8 @@ static class IdLines
     /// <exception cref="RecallException">Not there, or a line that is no array of ids.</exception>
     public static IReadOnlyList<int[]> Read(string path)
     {
-        if (!File.Exists(path)) throw new RecallException(Directory.Exists(path) ? $"{path}: is a folder, not a file of token ids" : $"{path}: no such file");
+        if (Directory.Exists(path)) throw new RecallException($"{path}: is a folder, not a file of token ids");
+        if (!File.Exists(path)) throw new RecallException($"{path}: no such file");
         var lines = File.ReadAllLines(path);
         int count = lines.Length;
         while (count > 0 && string.IsNullOrWhiteSpace(lines[count - 1])) count--;

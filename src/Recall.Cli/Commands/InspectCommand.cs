@@ -54,7 +54,8 @@ sealed class InspectCommand : Verb
         if (model.VocabularySize is { } vocabulary) facts.Add("vocabulary", Shown.Count(vocabulary));
         facts.Add("parameters", $"{Shown.Count(model.Parameters)} in {Shown.Count(model.Tensors)} tensors");
         facts.Add("bytes", $"{Shown.Count(model.Bytes)} ({Shown.Bytes(model.Bytes)})");
-        facts.Add("types", string.Join(", ", model.DTypes.Select(type => $"{type.DType} ({Shown.Count(type.Tensors)} tensors, {Shown.Bytes(type.Bytes)})")));
+        var types = model.DTypes.Select(type => $"{type.DType} ({Shown.Count(type.Tensors)} tensors, {Shown.Bytes(type.Bytes)})");
+        facts.Add("types", string.Join(", ", types));
         facts.Add("tokenizer", model.Tokenizer is { } tokenizer ? Describe(tokenizer) : "none");
         if (model.Files.Count > 0) facts.Add("files", string.Join(", ", model.Files));
         if (model.Adapter is { } adapter) facts.Add("adapter", $"{adapter.Folder}: {Describe(adapter)}");
@@ -62,7 +63,8 @@ sealed class InspectCommand : Verb
 
         screen.Out.WriteLine();
         var parts = new TextTable(screen, "part", ">tensors", ">parameters", ">bytes");
-        foreach (var part in model.Parts) parts.Row(part.Part, Shown.Count(part.Tensors), Shown.Count(part.Parameters), Shown.Bytes(part.Bytes));
+        foreach (var part in model.Parts)
+            parts.Row(part.Part, Shown.Count(part.Tensors), Shown.Count(part.Parameters), Shown.Bytes(part.Bytes));
         parts.Write(screen);
         if (model.TensorList is not { } tensors) return;
         screen.Out.WriteLine();

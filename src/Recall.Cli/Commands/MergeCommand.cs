@@ -15,9 +15,9 @@ sealed class MergeCommand : Verb
 
     public MergeCommand() : base(
         "merge",
-        "Merges models as a config says. Everything is checked before a weight is read; weights are streamed from disk to disk, so that memory does "
-        + "not grow with the models. A merge that was killed and is started again goes on where it was. Takes the options of mergekit-yaml; those "
-        + "without meaning here (--cuda, --lazy-unpickle, ...) are accepted and noted.",
+        "Merges models as a config says. Everything is checked before a weight is read; weights are streamed from disk to disk, "
+        + "so that memory does not grow with the models. A merge that was killed and is started again goes on where it was. "
+        + "Takes the options of mergekit-yaml; those without meaning here (--cuda, --lazy-unpickle, ...) are accepted and noted.",
         "recall merge five-experts.yaml merged",
         "recall merge five-experts.yaml merged --weights weights.json --out-shard-size 2B")
     {

@@ -7,11 +7,23 @@ namespace Recall.Cli.Commands;
 /// <summary>The options that decide how a config is merged: those of mergekit-yaml, and Recall's own.</summary>
 sealed class MergeFlags
 {
-    readonly Option<string?> _weights = new("--weights") { Description = "Merge with the layer weights of a weights.json in place of computing them", HelpName = "FILE" };
+    readonly Option<string?> _weights = new("--weights")
+    {
+        Description = "Merge with the layer weights of a weights.json in place of computing them",
+        HelpName = "FILE",
+    };
+
     readonly Option<string> _shardSize = ShardSize();
-    readonly Option<long> _seed = new("--random-seed", "--seed") { Description = "Seed of random methods and of the choice of samples", HelpName = "N", DefaultValueFactory = _ => 0 };
+    readonly Option<long> _seed = new("--random-seed", "--seed")
+    {
+        Description = "Seed of random methods",
+        HelpName = "N",
+        DefaultValueFactory = _ => 0,
+    };
+
     readonly Option<int?> _threads = Common.Threads();
-    readonly Switch _allowCrimes = new("--allow-crimes", false, "Merge models of different architectures; the base's (or first one's) leads");
+    readonly Switch _allowCrimes = new(
+        "--allow-crimes", false, "Merge models of different architectures; the base's (or first one's) leads");
     readonly Switch _copyTokenizer = new("--copy-tokenizer", true, "Write no tokenizer files");
     readonly Switch _writeModelCard = new("--write-model-card", true, "Write neither README.md nor the config");
     readonly MergekitFlags _mergekit = new();
@@ -58,7 +70,8 @@ sealed class MergeFlags
         size.Validators.Add(result =>
         {
             if (result.Tokens is [var token] && ParseSize(token.Value) is null)
-                result.AddError($"--out-shard-size {Quoted.Of(token.Value)}: a whole number with K, M or B is expected, such as 5B or 500M");
+                result.AddError(
+                    $"--out-shard-size {Quoted.Of(token.Value)}: a whole number with K, M or B is expected, such as 5B or 500M");
         });
         return size;
     }
@@ -67,8 +80,7 @@ sealed class MergeFlags
     public static long? ParseSize(string text)
     {
         string number = text.Trim().ToUpperInvariant();
-        if (number.EndsWith("GB", StringComparison.Ordinal) || number.EndsWith("MB", StringComparison.Ordinal) || number.EndsWith("KB", StringComparison.Ordinal))
-            number = number[..^1];
+        if (number is [.., 'K' or 'M' or 'G', 'B']) number = number[..^1];
         long unit = number.LastOrDefault() switch { 'K' => 1_000, 'M' => 1_000_000, 'G' or 'B' => 1_000_000_000, _ => 1 };
         if (unit > 1) number = number[..^1];
         if (!long.TryParse(number, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long count)) return null;

@@ -10,10 +10,11 @@ static class MergeShow
     public static void Run(MergePlan plan, Screen screen, bool json, CancellationToken cancellation)
     {
         long begin = screen.Time.GetTimestamp();
+        MergeResult result;
         try
         {
             using var progress = new ProgressLine(screen);
-            MergeRun.Run(plan, new Reporter(progress), cancellation);
+            result = MergeRun.Run(plan, new Reporter(progress), cancellation);
         }
         catch (OperationCanceledException) when (File.Exists(Path.Combine(plan.Options.Output, Journal.FileName)))
         {
@@ -22,20 +23,24 @@ static class MergeShow
         }
         var time = screen.Time.GetElapsedTime(begin);
         var done = new Merged(
-            plan.Options.Output, [.. plan.Shards.Select(shard => shard.Name)], plan.Tensors.Length, plan.Tensors.Sum(tensor => tensor.Shape.Elements),
-            plan.Cost.OutputBytes, plan.Cost.BytesToRead, Math.Round(time.TotalSeconds, 3));
+            plan.Options.Output, [.. plan.Shards.Select(shard => shard.Name)], plan.Tensors.Length,
+            plan.Tensors.Sum(tensor => tensor.Shape.Elements), plan.Cost.OutputBytes, plan.Cost.BytesToRead,
+            Math.Round(time.TotalSeconds, 3));
         if (json)
         {
             screen.WriteJson(done);
             return;
         }
+        if (result.Weights is { } weights && !screen.Quiet) WeightsTable.Write(weights, screen);
+        string files = done.Files.Count == 1 ? "one file" : $"{done.Files.Count} files";
         screen.Out.WriteLine(
-            $"{done.Output}: {Shown.Count(done.Tensors)} tensors, {Shown.Bytes(done.Bytes)} in {(done.Files.Count == 1 ? "one file" : $"{done.Files.Count} files")}, "
+            $"{done.Output}: {Shown.Count(done.Tensors)} tensors, {Shown.Bytes(done.Bytes)} in {files}, "
             + $"{Shown.Duration(time)} ({Shown.Bytes(done.BytesRead)} read)");
     }
 
     /// <summary>What was written, for scripts.</summary>
-    sealed record Merged(string Output, IReadOnlyList<string> Files, int Tensors, long Parameters, long Bytes, long BytesRead, double Seconds);
+    sealed record Merged(
+        string Output, IReadOnlyList<string> Files, int Tensors, long Parameters, long Bytes, long BytesRead, double Seconds);
 
     sealed class Reporter(ProgressLine line) : IProgress<MergeProgress>
     {

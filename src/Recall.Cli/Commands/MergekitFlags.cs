@@ -10,17 +10,21 @@ sealed class MergekitFlags
 {
     readonly Switch[] _switches =
     [
-        new("--cuda", false, "Merging runs on the CPU", hidden: true), new("--low-cpu-memory", false, "Memory is small anyway", hidden: true),
-        new("--clone-tensors", false, "Nothing is shared", hidden: true), new("--trust-remote-code", false, "No code of models is run", hidden: true),
-        new("--lazy-unpickle", false, "Reading is lazy anyway", hidden: true), new("--read-to-gpu", false, "Merging runs on the CPU", hidden: true),
-        new("--multi-gpu", false, "Merging runs on the CPU", hidden: true), new("--async-write", false, "Reading and writing overlap anyway", hidden: true),
+        new("--cuda", false, "Merging runs on the CPU", hidden: true),
+        new("--low-cpu-memory", false, "Memory is small anyway", hidden: true),
+        new("--clone-tensors", false, "Nothing is shared", hidden: true),
+        new("--trust-remote-code", false, "No code of models is run", hidden: true),
+        new("--lazy-unpickle", false, "Reading is lazy anyway", hidden: true),
+        new("--read-to-gpu", false, "Merging runs on the CPU", hidden: true),
+        new("--multi-gpu", false, "Merging runs on the CPU", hidden: true),
+        new("--async-write", false, "Reading and writing overlap anyway", hidden: true),
     ];
 
     readonly Switch _safeSerialization = new("--safe-serialization", true, "safetensors is the only format", hidden: true);
 
     readonly Option<bool> _gpuRich = new("--gpu-rich") { Description = "Merging runs on the CPU", Hidden = true };
 
-    readonly Option<bool> _verbose = new("-v", "--verbose") { Description = "Nothing is hidden", Hidden = true, Arity = ArgumentArity.Zero };
+    readonly Option<bool> _verbose = new("-v", "--verbose") { Description = "Nothing is hidden", Hidden = true };
 
     readonly Option<string>[] _values =
     [

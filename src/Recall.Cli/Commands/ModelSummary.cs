@@ -43,8 +43,7 @@ sealed record ModelSummary
             Tensors = tensors.Count,
             Parameters = tensors.Sum(tensor => tensor.Parameters),
             Bytes = tensors.Sum(tensor => tensor.Bytes),
-            DTypes = [.. tensors.GroupBy(tensor => tensor.Encoding).OrderByDescending(group => group.Sum(tensor => tensor.Bytes))
-                .Select(group => new TypeSummary(group.Key, group.Count(), group.Sum(tensor => tensor.Parameters), group.Sum(tensor => tensor.Bytes)))],
+            DTypes = [.. tensors.GroupBy(tensor => tensor.Encoding).Select(TypeSummary.Of).OrderByDescending(type => type.Bytes)],
             Parts = PartSummary.Of(tensors, opened.Architecture),
             Tokenizer = TokenizerSummary.Of(model),
             Files = [.. model.Files.Select(file => file.Name)],
@@ -59,7 +58,11 @@ sealed record ModelSummary
 }
 
 /// <summary>The tensors of one type.</summary>
-sealed record TypeSummary([property: JsonPropertyName("dtype")] string DType, int Tensors, long Parameters, long Bytes);
+sealed record TypeSummary([property: JsonPropertyName("dtype")] string DType, int Tensors, long Parameters, long Bytes)
+{
+    public static TypeSummary Of(IGrouping<string, TensorSummary> tensors) =>
+        new(tensors.Key, tensors.Count(), tensors.Sum(tensor => tensor.Parameters), tensors.Sum(tensor => tensor.Bytes));
+}
 
 /// <summary>Neighbouring layers that are alike in their tensors' shapes and types, or the tensors outside of the layers.</summary>
 sealed record PartSummary(string Part, int Tensors, long Parameters, long Bytes)
@@ -67,14 +70,17 @@ sealed record PartSummary(string Part, int Tensors, long Parameters, long Bytes)
     public static IReadOnlyList<PartSummary> Of(IReadOnlyList<TensorSummary> tensors, Architecture architecture)
     {
         var parts = new List<PartSummary>();
-        var layers = tensors.Where(tensor => architecture.LayerOf(tensor.Name) is not null).GroupBy(tensor => architecture.LayerOf(tensor.Name)!.Value.Layer)
+        int? LayerOf(TensorSummary tensor) => architecture.LayerOf(tensor.Name)?.Layer;
+        var layers = tensors.Where(tensor => LayerOf(tensor) is not null).GroupBy(tensor => LayerOf(tensor)!.Value)
             .OrderBy(layer => layer.Key).Select(layer => (Number: layer.Key, Sum: Sum("", layer))).ToList();
-        foreach (var tensor in tensors.Where(tensor => architecture.LayerOf(tensor.Name) is null)) parts.Add(Sum(tensor.Name, [tensor]));
+        foreach (var tensor in tensors.Where(tensor => LayerOf(tensor) is null)) parts.Add(Sum(tensor.Name, [tensor]));
         for (int begin = 0, end; begin < layers.Count; begin = end)
         {
             end = begin + 1;
             while (end < layers.Count && layers[end].Sum == layers[begin].Sum) end++;
-            string name = end == begin + 1 ? $"layer {layers[begin].Number}" : $"each of layers {layers[begin].Number} to {layers[end - 1].Number}";
+            string name = end == begin + 1
+                ? $"layer {layers[begin].Number}"
+                : $"each of layers {layers[begin].Number} to {layers[end - 1].Number}";
             parts.Add(layers[begin].Sum with { Part = name });
         }
         return parts;
@@ -89,7 +95,8 @@ sealed record PartSummary(string Part, int Tensors, long Parameters, long Bytes)
 
 /// <summary>One tensor, as it is stored.</summary>
 sealed record TensorSummary(
-    string Name, IReadOnlyList<long> Shape, [property: JsonPropertyName("dtype")] string DType, string Encoding, long Parameters, long Bytes, string? File)
+    string Name, IReadOnlyList<long> Shape, [property: JsonPropertyName("dtype")] string DType, string Encoding,
+    long Parameters, long Bytes, string? File)
 {
     public static TensorSummary Of(TensorSource tensor)
     {
@@ -97,6 +104,6 @@ sealed record TensorSummary(
         string encoding = stored?.Encoding.Name ?? tensor.DType.ToString();
         string? file = stored is null ? null : Path.GetFileName(stored.File.Path);
         return new TensorSummary(
-            tensor.Name, tensor.Shape.Dimensions, tensor.DType.ToString(), encoding, tensor.Shape.Elements, tensor.Stored.Sum(part => part.Length), file);
+            tensor.Name, tensor.Shape.Dimensions, tensor.DType.ToString(), encoding, tensor.Shape.Elements, stored?.Length ?? 0, file);
     }
 }

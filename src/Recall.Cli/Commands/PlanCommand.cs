@@ -11,19 +11,24 @@ sealed class PlanCommand : Verb
     readonly Argument<string> _config = Common.Config();
     readonly Argument<string?> _output = new("OUT")
     {
-        Description = "The folder that would be written: then it is checked too, and its disk is the one that is probed [default: the current folder's disk]",
+        Description = "The folder that would be written: then it is checked too, and its disk is the one that is probed "
+            + "[default: the current folder's disk]",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
     readonly MergeFlags _flags = new();
     readonly Option<bool> _tensors = new("--tensors") { Description = "List every output tensor" };
-    readonly Option<bool> _noProbe = new("--no-probe") { Description = "Leave the expected time out, and with it the probe of disk and arithmetic" };
+    readonly Option<bool> _noProbe = new("--no-probe")
+    {
+        Description = "Leave the expected time out, and with it the probe of disk and arithmetic",
+    };
+
     readonly Option<bool> _json = Common.Json();
 
     public PlanCommand() : base(
         "plan",
-        "Shows what a merge would do. Every output tensor with its sources and parameters, the output's size, free disk, peak memory, and the time, "
-        + "from a probe of two seconds. Whatever is wrong with the config or the models is found here.",
+        "Shows what a merge would do. Every output tensor with its sources and parameters, the output's size, free disk, peak memory, "
+        + "and the time, from a probe of two seconds. Whatever is wrong with the config or the models is found here.",
         "recall plan five-experts.yaml",
         "recall plan five-experts.yaml merged --tensors",
         "recall plan five-experts.yaml --json | jq .output_bytes")
@@ -41,7 +46,8 @@ sealed class PlanCommand : Verb
         string? output = parse.GetValue(_output);
         var plan = MergePlan.Make(MergeConfig.Read(parse.GetRequiredValue(_config)), _flags.Read(parse, output ?? ".", screen));
         if (output is not null) OutputFolder.Check(plan);
-        var report = PlanReport.Of(plan, parse.GetValue(_noProbe) ? null : TimeEstimate.Of(plan, cancellation));
+        using var weights = MergeWeights.Of(plan);
+        var report = PlanReport.Of(plan, weights?.Candidates.Count, parse.GetValue(_noProbe) ? null : TimeEstimate.Of(plan, cancellation));
         if (parse.GetValue(_json)) screen.WriteJson(report);
         else Show(report, plan, parse.GetValue(_tensors), screen);
         return ExitCode.Done;
@@ -53,24 +59,31 @@ sealed class PlanCommand : Verb
         facts.Add("method", report.Combine is null ? report.MergeMethod : $"{report.MergeMethod}, combined by {report.Combine}");
         for (int i = 0; i < report.Models.Length; i++)
         {
-            string role = (report.Models[i] == report.BaseModel ? " (base)" : "") + (report.Models[i] == report.ReferenceModel ? " (reference)" : "");
-            facts.Add($"model {i + 1}", report.Models[i] + role);
+            string name = report.Models[i];
+            string role = (name == report.BaseModel ? " (base)" : "") + (name == report.ReferenceModel ? " (reference)" : "");
+            facts.Add($"model {i + 1}", name + role);
         }
-        facts.Add("output", $"{Shown.Count(report.Tensors.Count)} tensors in {Shown.Count(report.Layers)} layers, {Shown.Count(report.Parameters)} parameters, "
-            + $"{Shown.Bytes(report.OutputBytes)} in {(report.Shards.Count == 1 ? "one file" : $"{report.Shards.Count} files")}");
+        string files = report.Shards.Count == 1 ? "one file" : $"{report.Shards.Count} files";
+        facts.Add("output", $"{Shown.Count(report.Tensors.Count)} tensors in {Shown.Count(report.Layers)} layers, "
+            + $"{Shown.Count(report.Parameters)} parameters, {Shown.Bytes(report.OutputBytes)} in {files}");
+        if (report.Candidates is { } candidates) facts.Add("samples", $"{plan.Weighting!.Options.Count} of {Shown.Count(candidates)} texts");
         facts.Add("beside it", report.Files.Count == 0 ? "no tokenizer" : string.Join(", ", report.Files));
         facts.Add("free disk", Shown.Bytes(report.FreeDiskBytes) + (report.FreeDiskBytes < report.OutputBytes ? ": too little" : ""));
         facts.Add("peak memory", $"about {Shown.Bytes(report.PeakMemoryBytes)}");
         facts.Add("to read", Shown.Bytes(report.BytesToRead));
         if (report.Time is { } time)
         {
-            facts.Add("time", $"{Shown.Duration(TimeSpan.FromSeconds(time.Seconds))}{(plan.Cost.ForwardParameters > 0 ? " and the forward passes" : "")} "
+            string more = plan.Cost.ForwardParameters > 0 ? " and the forward passes" : "";
+            facts.Add("time", $"{Shown.Duration(TimeSpan.FromSeconds(time.Seconds))}{more} "
                 + $"(reading {Shown.Bytes(time.ReadRate)}/s, writing {Shown.Bytes(time.WriteRate)}/s)");
         }
+        var groups = TensorGroup.Of(plan).ToList();
+        var ways = groups.Select(group => group.Made).Distinct().ToList();
+        for (int i = 0; i < ways.Count && !listTensors; i++) facts.Add(ways.Count == 1 ? "made of" : $"made of ({i + 1})", ways[i]);
         facts.Write();
         screen.Out.WriteLine();
         if (listTensors) ShowTensors(report, screen);
-        else ShowGroups(plan, screen);
+        else ShowGroups(groups, ways, screen);
         if (report.Notes.Count > 0) screen.Out.WriteLine();
         foreach (string note in report.Notes) screen.Out.WriteLine($"note: {Shown.Text(note)}");
     }
@@ -80,21 +93,29 @@ sealed class PlanCommand : Verb
         var table = new TextTable(screen, "tensor", "shape", "type", "file", ">offset", "models", "parameters");
         foreach (var tensor in report.Tensors)
         {
-            var sources = tensor.Sources.Select(source => (1 + report.Models.IndexOf(source.Model)) + (source.Tensor == tensor.Name ? "" : $" {source.Tensor}"));
-            var values = tensor.Sources.SelectMany(source => source.Parameters).Concat(tensor.Parameters).Where(value => value.Value is not null)
-                .GroupBy(value => value.Key, StringComparer.Ordinal).Select(values => $"{values.Key} {string.Join(" ", values.Select(value => Shown.Number(value.Value)))}");
+            var sources = tensor.Sources.Select(source =>
+                $"{1 + report.Models.IndexOf(source.Model)}{(source.Tensor == tensor.Name ? "" : " " + source.Tensor)}");
+            var values = tensor.Sources.SelectMany(source => source.Parameters).Concat(tensor.Parameters)
+                .Where(value => value.Value is not null)
+                .GroupBy(value => value.Key, value => Shown.Number(value.Value), StringComparer.Ordinal)
+                .Select(values => $"{values.Key} {string.Join(' ', values)}");
             table.Row(
-                tensor.Name, $"[{string.Join(", ", tensor.Shape)}]", tensor.DType, tensor.File, Shown.Count(tensor.Offset), string.Join(", ", sources),
-                tensor.Copied ? "copied" : string.Join(", ", values));
+                tensor.Name, $"[{string.Join(", ", tensor.Shape)}]", tensor.DType, tensor.File, Shown.Count(tensor.Offset),
+                string.Join(", ", sources), tensor.Copied ? "copied" : string.Join(", ", values));
         }
         table.Write(screen);
     }
 
-    static void ShowGroups(MergePlan plan, Screen screen)
+    static void ShowGroups(List<TensorGroup> groups, List<string> ways, Screen screen)
     {
-        var table = new TextTable(screen, "tensors", ">number", "shape", "type", ">bytes", "made of");
-        foreach (var group in TensorGroup.Of(plan))
-            table.Row(group.Name, Shown.Count(group.Count), group.Shape, group.DType, Shown.Bytes(group.Bytes), group.Made);
+        bool alike = ways.Count == 1;
+        string[] last = alike ? [] : [">made of"];
+        var table = new TextTable(screen, ["tensors", ">number", "shape", "type", ">bytes", .. last]);
+        foreach (var group in groups)
+        {
+            string[] way = alike ? [] : [$"({1 + ways.IndexOf(group.Made)})"];
+            table.Row([group.Name, Shown.Count(group.Count), group.Shape, group.DType, Shown.Bytes(group.Bytes), .. way]);
+        }
         table.Write(screen);
     }
 }

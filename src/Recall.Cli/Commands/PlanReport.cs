@@ -13,6 +13,7 @@ sealed record PlanReport
     public required ImmutableArray<string> Models { get; init; }
     public string? BaseModel { get; init; }
     public string? ReferenceModel { get; init; }
+    public int? Candidates { get; init; }
     public int Layers { get; init; }
     public long Parameters { get; init; }
     public long OutputBytes { get; init; }
@@ -25,7 +26,7 @@ sealed record PlanReport
     public required IReadOnlyList<string> Notes { get; init; }
     public required IReadOnlyList<PlannedTensor> Tensors { get; init; }
 
-    public static PlanReport Of(MergePlan plan, TimeEstimate? time) => new()
+    public static PlanReport Of(MergePlan plan, int? candidates, TimeEstimate? time) => new()
     {
         Config = plan.Config.File,
         MergeMethod = plan.Config.Method,
@@ -33,6 +34,7 @@ sealed record PlanReport
         Models = [.. plan.Models.Select(model => model.Name)],
         BaseModel = plan.Config.BaseModel?.ToString(),
         ReferenceModel = plan.Weighting is { } weighting ? plan.Models[weighting.Models[weighting.Reference]].Name : null,
+        Candidates = candidates,
         Layers = plan.LayerCount,
         Parameters = plan.Tensors.Sum(tensor => tensor.Shape.Elements),
         OutputBytes = plan.Cost.OutputBytes,
@@ -62,22 +64,24 @@ sealed record ShardReport(string File, long Bytes);
 /// <param name="Sources">What it is made of.</param>
 /// <param name="Parameters">Values that hold for all sources; null: absent.</param>
 sealed record PlannedTensor(
-    string Name, IReadOnlyList<long> Shape, [property: JsonPropertyName("dtype")] string DType, string File, long Offset, long Bytes, bool Copied,
-    int? WeightLayer, IReadOnlyList<PlannedInput> Sources, IReadOnlyDictionary<string, double?> Parameters)
+    string Name, IReadOnlyList<long> Shape, [property: JsonPropertyName("dtype")] string DType, string File, long Offset, long Bytes,
+    bool Copied, int? WeightLayer, IReadOnlyList<PlannedInput> Sources, IReadOnlyDictionary<string, double?> Parameters)
 {
     public static PlannedTensor Of(OutputTensor tensor, MergePlan plan)
     {
         var inputs = tensor.Inputs;
         var sources = inputs.Models.Select((model, i) => new PlannedInput(
             plan.Models[model].Name, tensor.Sources[i].Name, i == inputs.BaseIndex,
-            inputs.PerModel.OrderBy(entry => entry.Key, StringComparer.Ordinal).ToDictionary(entry => entry.Key, entry => Given(entry.Value[i]))));
+            InOrder(inputs.PerModel, values => values[i])));
         return new PlannedTensor(
-            tensor.Name, tensor.Shape.Dimensions, tensor.DType.ToString(), plan.Shards[tensor.Shard].Name, tensor.Offset, tensor.Length, tensor.Copied is not null,
-            plan.Weighting is null || tensor.WeightLayer < 0 ? null : tensor.WeightLayer, [.. sources],
-            inputs.Values.OrderBy(entry => entry.Key, StringComparer.Ordinal).ToDictionary(entry => entry.Key, entry => Given(entry.Value)));
+            tensor.Name, tensor.Shape.Dimensions, tensor.DType.ToString(), plan.Shards[tensor.Shard].Name, tensor.Offset, tensor.Length,
+            tensor.Copied is not null, plan.Weighting is null || tensor.WeightLayer < 0 ? null : tensor.WeightLayer, [.. sources],
+            InOrder(inputs.Values, value => value));
     }
 
-    static double? Given(double value) => double.IsNaN(value) ? null : value;
+    static Dictionary<string, double?> InOrder<T>(IReadOnlyDictionary<string, T> parameters, Func<T, double> value) =>
+        parameters.OrderBy(entry => entry.Key, StringComparer.Ordinal)
+            .ToDictionary(entry => entry.Key, entry => double.IsNaN(value(entry.Value)) ? (double?)null : value(entry.Value));
 }
 
 /// <summary>A source of an output tensor.</summary>

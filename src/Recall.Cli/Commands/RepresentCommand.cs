@@ -5,6 +5,7 @@ using Recall.Cli.Terminal;
 using Recall.Configuration;
 using Recall.Planning;
 using Recall.Representations;
+using Recall.Tokenization;
 
 namespace Recall.Cli.Commands;
 
@@ -12,22 +13,34 @@ namespace Recall.Cli.Commands;
 sealed class RepresentCommand : Verb
 {
     readonly Argument<string> _model = Common.Model("MODEL");
-    readonly TextArguments _texts = new();
+    readonly TextArguments _texts = new(maxTokens: 256);
+    readonly Option<bool> _ids = new("--ids") { Description = "TEXTS holds token ids: one JSON array a line; all of them count" };
+
     readonly Option<string> _out = new("--out", "-o") { Description = "The safetensors file to write", HelpName = "FILE", Required = true };
-    readonly Option<bool> _tokens = new("--tokens") { Description = "Write every token's state in place of one vector a text: text.0.layer.0, ... of shape [tokens, hidden]" };
-    readonly Option<bool> _logits = new("--logits") { Description = "Also write each text's scores: text.0.logits, ... of shape [tokens, vocabulary]" };
+    readonly Option<bool> _tokens = new("--tokens")
+    {
+        Description = "Write every token's state in place of one vector a text: text.0.layer.0, ... of shape [tokens, hidden]",
+    };
+
+    readonly Option<bool> _logits = new("--logits")
+    {
+        Description = "Also write each text's scores: text.0.logits, ... of shape [tokens, vocabulary]",
+    };
+
     readonly Option<Pooling> _pooling = Common.Pooling();
     readonly Option<ComputeType> _compute = Common.Compute();
 
     public RepresentCommand() : base(
         "represent",
-        "Writes what a model's layers make of texts. float32 tensors layer.0 ... layer.L of shape [texts, hidden]: layer 0 is the embedding's output, "
-        + "then the outputs of the blocks, the last one before the final norm. One layer of the model is in memory at a time.",
+        "Writes what a model's layers make of texts. float32 tensors layer.0 ... layer.L of shape [texts, hidden]: layer 0 is the "
+        + "embedding's output, then the outputs of the blocks, the last one before the final norm. "
+        + "One layer of the model is in memory at a time.",
         "recall represent base+adapters/race texts.jsonl --out race.safetensors",
         "recall represent base ids.jsonl --ids --tokens --logits --out states.safetensors")
     {
         Add(_model);
         _texts.AddTo(this);
+        Add(_ids);
         Add(_out);
         Add(_tokens);
         Add(_logits);
@@ -40,24 +53,27 @@ sealed class RepresentCommand : Verb
         var model = OpenedModel.Open(ModelReference.Parse(parse.GetRequiredValue(_model)));
         string path = parse.GetRequiredValue(_out);
         bool tokens = parse.GetValue(_tokens), logits = parse.GetValue(_logits);
-        var texts = _texts.Read(parse, model.Checkpoint);
+        var texts = parse.GetValue(_ids) ? _texts.ReadIds(parse) : [.. _texts.Encode(parse, Tokenizer.Load(model.Checkpoint))];
+        if (texts.Count == 0) throw new RecallException("there are no texts in the file");
         var block = BlockOptions.Read(model.Checkpoint);
         using var file = new SafetensorsDraft(path, Layout(texts, block, tokens, logits));
         using (var progress = new ProgressLine(screen))
         {
-            progress.Report("layer 0", 0, 0);
+            progress.Report("reading");
             Represent.Run(
                 model.Name, model.Checkpoint, texts,
                 new RepresentOptions { Pooling = tokens ? null : parse.GetValue(_pooling), Compute = parse.GetValue(_compute) },
                 states =>
                 {
                     Write(file, states);
-                    progress.Report($"layer {states.Layer} of {block.Layers}", 0, 0);
+                    progress.Report($"layer {states.Layer} of {block.Layers}");
                 },
                 logits ? (text, scores) => file.Write($"text.{text}.logits", scores) : null, cancellation);
         }
         file.Finish();
-        screen.Out.WriteLine($"{path}: {Shown.Count(texts.Count)} texts, {Shown.Count(texts.Sum(ids => (long)ids.Length))} tokens, layers 0 to {block.Layers}, {Shown.Bytes(new FileInfo(path).Length)}");
+        long count = texts.Sum(ids => (long)ids.Length), bytes = new FileInfo(path).Length;
+        screen.Out.WriteLine(
+            $"{path}: {Shown.Count(texts.Count)} texts, {Shown.Count(count)} tokens, layers 0 to {block.Layers}, {Shown.Bytes(bytes)}");
         return ExitCode.Done;
     }
 
@@ -65,10 +81,12 @@ sealed class RepresentCommand : Verb
     {
         var layers = Enumerable.Range(0, block.Layers + 1);
         var all = Enumerable.Range(0, texts.Count);
+        Shape Tokens(int text, int size) => new(texts[text].Length, size);
         var states = tokens
-            ? all.SelectMany(text => layers.Select(layer => ($"text.{text}.layer.{layer}", new Shape(texts[text].Length, block.HiddenSize))))
-            : layers.Select(layer => ($"layer.{layer}", new Shape(texts.Count, block.HiddenSize)));
-        return logits ? states.Concat(all.Select(text => ($"text.{text}.logits", new Shape(texts[text].Length, block.VocabularySize)))) : states;
+            ? all.SelectMany(text => layers.Select(layer => (Name: $"text.{text}.layer.{layer}", Tokens(text, block.HiddenSize))))
+            : layers.Select(layer => (Name: $"layer.{layer}", new Shape(texts.Count, block.HiddenSize)));
+        var scores = all.Select(text => ($"text.{text}.logits", Tokens(text, block.VocabularySize)));
+        return logits ? states.Concat(scores) : states;
     }
 
     static void Write(SafetensorsDraft file, LayerStates states)

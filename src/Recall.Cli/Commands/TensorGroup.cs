@@ -17,9 +17,10 @@ sealed record TensorGroup(string Name, int Count, string Shape, string DType, lo
         var architecture = plan.Donor.Architecture;
         string General(string name) => architecture.LayerOf(name) is { } place ? $"{architecture.LayerPrefix}*.{place.Suffix}" : name;
         return plan.Tensors.OrderBy(tensor => architecture.LayerOf(tensor.Name)?.Layer ?? -1)
-            .GroupBy(tensor => (Name: General(tensor.Name), tensor.Shape, tensor.DType, tensor.Sources.Length, Copied: tensor.Copied is not null))
+            .GroupBy(tensor => (General(tensor.Name), tensor.Shape, tensor.DType, tensor.Sources.Length, Copied: tensor.Copied is not null))
             .Select(group => new TensorGroup(
-                group.Key.Name, group.Count(), group.Key.Shape.ToString(), group.Key.DType.ToString(), group.Sum(tensor => tensor.Length), Make([.. group], plan)));
+                group.Key.Item1, group.Count(), group.Key.Shape.ToString(), group.Key.DType.ToString(), group.Sum(tensor => tensor.Length),
+                Make([.. group], plan)));
     }
 
     static string Make(List<OutputTensor> tensors, MergePlan plan)
@@ -30,7 +31,9 @@ sealed record TensorGroup(string Name, int Count, string Shape, string DType, lo
         var names = first.Inputs.PerModel.Keys.Concat(first.Inputs.Values.Keys).Order(StringComparer.Ordinal);
         var values = names.Select(name => (Name: name, Values: tensors.Select(tensor => Value(tensor, name)).ToList()))
             .Where(entry => entry.Values.Exists(value => value.Length > 0) && !(plan.Weighting is not null && entry.Name == "weight"))
-            .Select(entry => $"{entry.Name} {entry.Values[0]}{(entry.Values.TrueForAll(value => value == entry.Values[0]) ? "" : $" … {entry.Values[^1]}")}");
+            .Select(entry => entry.Values.Distinct().Count() == 1
+                ? $"{entry.Name} {entry.Values[0]}"
+                : $"{entry.Name} {entry.Values[0]} … {entry.Values[^1]}");
         return string.Join(", ", values.Prepend(from).Concat(plan.Weighting is null ? [] : ["layer weights"]));
     }
 
@@ -39,6 +42,7 @@ sealed record TensorGroup(string Name, int Count, string Shape, string DType, lo
     {
         if (tensor.Inputs.Values.TryGetValue(name, out double value)) return double.IsNaN(value) ? "" : Shown.Number(value);
         var each = tensor.Inputs.PerModel[name];
-        return each.All(double.IsNaN) ? "" : string.Join("/", each.Select(number => double.IsNaN(number) ? "–" : Shown.Number(number)));
+        if (each.Distinct().Count() == 1) return double.IsNaN(each[0]) ? "" : Shown.Number(each[0]);
+        return string.Join("/", each.Select(number => double.IsNaN(number) ? "–" : Shown.Number(number)));
     }
 }

@@ -1,10 +1,14 @@
 using System.Diagnostics;
+using System.Numerics.Tensors;
 using Recall.Checkpoints;
+using Recall.Numerics;
 using Recall.Planning;
 
 namespace Recall.Cli.Commands;
 
-/// <summary>How long a merge will take, from a probe of at most two seconds: reading its inputs, writing beside its output, decoding and encoding.</summary>
+/// <summary>
+/// How long a merge will take, from a probe of two seconds: reading its inputs, writing beside its output, decoding and encoding.
+/// </summary>
 /// <param name="Seconds">Expected; without the forward passes of a merge by representations.</param>
 /// <param name="ReadRate">Bytes a second read from the inputs, one thread.</param>
 /// <param name="WriteRate">Bytes a second written beside the output, one thread.</param>
@@ -18,11 +22,14 @@ sealed record TimeEstimate(double Seconds, double ReadRate, double WriteRate, do
     /// <summary>Probes and estimates.</summary>
     public static TimeEstimate Of(MergePlan plan, CancellationToken cancellation)
     {
-        double read = ProbeReading(plan, cancellation), write = ProbeWriting(plan.Options.Output, cancellation), merge = ProbeMerging(plan, cancellation);
+        double read = ProbeReading(plan, cancellation), write = ProbeWriting(plan.Options.Output, cancellation);
+        double merge = ProbeMerging(plan, cancellation);
         double disk = plan.Cost.BytesToRead / read + plan.Cost.OutputBytes / write;
-        double work = plan.Tensors.Where(tensor => tensor.Copied is null).Sum(tensor => (double)tensor.Shape.Elements * tensor.Sources.Length) / merge;
+        double values = plan.Tensors.Where(tensor => tensor.Copied is null)
+            .Sum(tensor => (double)tensor.Shape.Elements * tensor.Sources.Length);
         int threads = Math.Max(1, Math.Min(plan.Options.Threads, Environment.ProcessorCount));
-        return new TimeEstimate(Math.Round(Math.Max(disk, (disk + work) / threads), 3), Math.Round(read), Math.Round(write), Math.Round(Math.Min(merge, 1e15)));
+        double seconds = Math.Max(disk, (disk + values / merge) / threads);
+        return new TimeEstimate(Math.Round(seconds, 3), Math.Round(read), Math.Round(write), Math.Round(Math.Min(merge, 1e15)));
     }
 
     /// <summary>Reads pieces that are spread over the inputs, so that what the page cache holds of them counts as it will.</summary>
@@ -63,24 +70,38 @@ sealed record TimeEstimate(double Seconds, double ReadRate, double WriteRate, do
         }
     }
 
-    /// <summary>Merges the plan's largest tensor's first tiles, all but the disk: decode and apply.</summary>
+    /// <summary>Decodes tiles of tensors that are spread over the plan by their size, weighs them, encodes the sums.</summary>
     static double ProbeMerging(MergePlan plan, CancellationToken cancellation)
     {
-        var sources = plan.Tensors.Where(tensor => tensor.Copied is null).MaxBy(tensor => tensor.Shape.Elements)?.Sources ?? [];
-        if (sources.Length == 0 || sources[0].Shape.Elements == 0) return double.PositiveInfinity;
+        var tensors = plan.Tensors.Where(tensor => tensor.Copied is null && tensor.Shape.Elements > 0).ToList();
+        if (tensors.Count == 0) return double.PositiveInfinity;
+        var ends = new double[tensors.Count];
+        double total = 0;
+        for (int i = 0; i < ends.Length; i++) ends[i] = total += tensors[i].Shape.Elements;
         var reader = new TileReader();
-        int strip = (int)Math.Min(TileReader.StripElements, sources.Min(source => source.Shape.Elements));
-        float[] values = new float[strip], sum = new float[strip];
-        reader.BeginTensor();
-        reader.Begin(strip);
-        return Rate(_ =>
+        float[] values = new float[TileReader.StripElements], sum = new float[TileReader.StripElements];
+        var bytes = new byte[8 * TileReader.StripElements];
+        return Rate(round =>
         {
-            foreach (var source in sources)
+            // Multiples of the golden ratio fall evenly between 0 and 1, however many there are.
+            double position = round * 0.6180339887498949 % 1 * total;
+            int index = Array.BinarySearch(ends, position);
+            var tensor = tensors[Math.Min(index < 0 ? ~index : index, tensors.Count - 1)];
+            int tile = (int)Math.Min(TileReader.TileElements, tensor.Shape.Elements);
+            var encoding = PlainEncoding.Of(tensor.DType);
+            reader.BeginTensor();
+            reader.Begin(tile);
+            for (int start = 0; start < tile; start += TileReader.StripElements)
             {
-                source.Read(reader, 0, values);
-                System.Numerics.Tensors.TensorPrimitives.MultiplyAdd(values, 0.5f, sum, sum);
+                int length = Math.Min(TileReader.StripElements, tile - start);
+                foreach (var source in tensor.Sources.Where(source => source.Shape.Elements >= tile))
+                {
+                    source.Read(reader, start, values.AsSpan(0, length));
+                    TensorPrimitives.MultiplyAdd(values.AsSpan(0, length), 0.5f, sum.AsSpan(0, length), sum.AsSpan(0, length));
+                }
+                encoding.Encode(sum.AsSpan(0, length), bytes.AsSpan(0, length * encoding.BlockBytes));
             }
-            return strip * sources.Length;
+            return (long)tile * tensor.Sources.Length;
         }, cancellation);
     }
 

@@ -6,14 +6,18 @@ namespace Recall.Cli.Commands;
 /// <summary>What tokenizer.json says of itself.</summary>
 sealed record TokenizerSummary(string File, string? Type, int? Vocabulary, int? AddedTokens, bool ChatTemplate)
 {
-    static readonly string[] Known = ["tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt"];
+    static readonly string[] Known =
+    [
+        "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt",
+    ];
 
     public static TokenizerSummary? Of(Checkpoint model)
     {
         var file = Known.Select(name => model.Files.FirstOrDefault(file => file.Name == name)).FirstOrDefault(file => file is not null);
         if (file is null) return null;
+        var config = model.Files.FirstOrDefault(file => file.Name == "tokenizer_config.json");
         bool template = model.Files.Any(file => file.Name == "chat_template.jinja")
-            || (model.Files.FirstOrDefault(file => file.Name == "tokenizer_config.json") is { } config && Has(Parse(config), "chat_template"));
+            || (config is not null && Has(Parse(config), "chat_template"));
         if (file.Name != "tokenizer.json") return new TokenizerSummary(file.Name, null, null, null, template);
         var root = Parse(file);
         var inner = Property(root, "model");

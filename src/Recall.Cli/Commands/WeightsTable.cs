@@ -9,22 +9,24 @@ static class WeightsTable
     public static void Write(WeightsFile weights, Screen screen)
     {
         bool bandwidths = weights.Layers.Any(layer => layer.Bandwidth is not null);
-        var table = new TextTable(screen, [">layer", .. bandwidths ? [">bandwidth"] : Array.Empty<string>(), .. Headings(weights)]);
+        string[] second = bandwidths ? [">bandwidth"] : [];
+        var table = new TextTable(screen, [">layer", .. second, .. Headings(weights)]);
         double largest = weights.Layers.Max(layer => layer.Weights.Max());
         int width = Math.Clamp((screen.Width - 22) / weights.Models.Length - 8, 4, 20);
         foreach (var layer in weights.Layers)
         {
-            table.Row([
-                layer.Layer == 0 ? "embedding" : layer.Layer.ToString(), .. bandwidths ? [Shown.Number(layer.Bandwidth)] : Array.Empty<string>(),
-                .. layer.Weights.Select(weight => $"{weight:0.000} {Bar.Of(weight, largest, width)}")]);
+            string[] bandwidth = bandwidths ? [Shown.Number(layer.Bandwidth)] : [];
+            var bars = layer.Weights.Select(weight => $"{weight:0.000} {Bar.Of(weight, largest, width)}");
+            table.Row([layer.Layer == 0 ? "embedding" : layer.Layer.ToString(), .. bandwidth, .. bars]);
         }
         table.Write(screen);
     }
 
-    /// <summary>The shortest names that still differ: the last parts of paths, of an adapter rather than of its base; the reference is marked.</summary>
+    /// <summary>The last parts of the models' paths (the adapter's, where there is one), if they differ; the reference is marked.</summary>
     static IEnumerable<string> Headings(WeightsFile weights)
     {
-        var shortened = weights.Models.Select(name => Path.GetFileName(Path.TrimEndingDirectorySeparator(name[(name.LastIndexOf('+') + 1)..]))).ToList();
+        var shortened = weights.Models.Select(name => name[(name.LastIndexOf('+') + 1)..])
+            .Select(path => Path.GetFileName(Path.TrimEndingDirectorySeparator(path))).ToList();
         bool differ = shortened.TrueForAll(name => name.Length > 0) && shortened.Distinct().Count() == shortened.Count;
         return weights.Models.Select((name, i) => (differ ? shortened[i] : name) + (name == weights.Reference ? " *" : ""));
     }

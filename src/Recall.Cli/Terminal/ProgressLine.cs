@@ -14,10 +14,15 @@ sealed class ProgressLine(Screen screen) : IDisposable
     bool _drawn;
 
     /// <summary>Tells how far a stage is.</summary>
-    /// <param name="stage">What is done: <c>comparing</c>, <c>layer 3 of 30</c>. With total 0 it is shown alone.</param>
+    /// <param name="stage">What is done: <c>comparing</c>, <c>layer 3 of 30</c>.</param>
     /// <param name="done">Bytes that are done.</param>
     /// <param name="total">Bytes in all.</param>
-    public void Report(string stage, long done, long total)
+    public void Report(string stage, long done, long total) => Report(elapsed => Line(stage, done, total, elapsed));
+
+    /// <summary>Tells how far work without bytes is.</summary>
+    public void Report(string line) => Report(_ => line);
+
+    void Report(Func<TimeSpan, string> describe)
     {
         if (screen.Quiet || !_lock.TryEnter()) return;
         try
@@ -25,7 +30,7 @@ sealed class ProgressLine(Screen screen) : IDisposable
             var elapsed = screen.Time.GetElapsedTime(_begin);
             if (elapsed < _next) return;
             _next = elapsed + (screen.ErrorIsTerminal ? Moving : Plain);
-            string line = Line(stage, done, total, elapsed);
+            string line = describe(elapsed);
             if (screen.ErrorIsTerminal) screen.Error.Write($"\r{Cut(line)}\u001b[K");
             else screen.Error.WriteLine(line);
             _drawn = true;
@@ -38,10 +43,11 @@ sealed class ProgressLine(Screen screen) : IDisposable
 
     static string Line(string stage, long done, long total, TimeSpan elapsed)
     {
-        if (total <= 0) return $"{stage}, {Shown.Duration(elapsed)}";
         double rate = done / Math.Max(elapsed.TotalSeconds, 1e-3);
-        string left = rate > 0 && total > done ? $", {Shown.Duration(TimeSpan.FromSeconds(Math.Min((total - done) / rate, 1e8)))} left" : "";
-        return $"{stage} {100.0 * Math.Min(done, total) / total,3:0} %  {Shown.Bytes(done)} of {Shown.Bytes(total)}, {Shown.Bytes(rate)}/s{left}";
+        var remaining = TimeSpan.FromSeconds(Math.Min((total - done) / Math.Max(rate, 1e-3), 1e8));
+        string left = rate > 0 && total > done ? $", {Shown.Duration(remaining)} left" : "";
+        double percent = 100.0 * Math.Min(done, total) / Math.Max(total, 1);
+        return $"{stage} {percent,3:0} %  {Shown.Bytes(done)} of {Shown.Bytes(total)}, {Shown.Bytes(rate)}/s{left}";
     }
 
     string Cut(string line) => line.Length < screen.Width ? line : line[..Math.Max(0, screen.Width - 1)];

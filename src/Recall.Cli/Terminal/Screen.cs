@@ -18,6 +18,9 @@ sealed record Screen(TextWriter Out, TextWriter Error)
         Converters = { new JsonStringEnumConverter() },
     };
 
+    /// <summary>JSON in one line, for output with a line for each thing.</summary>
+    public static JsonSerializerOptions JsonLine { get; } = new(Json) { WriteIndented = false };
+
     /// <summary>True where a person looks at the results: they may be coloured, and are cut to its width.</summary>
     public bool OutIsTerminal { get; init; }
 
@@ -55,7 +58,7 @@ sealed record Screen(TextWriter Out, TextWriter Error)
     /// <summary>A result for scripts: its properties in snake_case.</summary>
     public void WriteJson<T>(T value) => Out.WriteLine(JsonSerializer.Serialize(value, Json));
 
-    /// <summary>The results' stream for Spectre.Console: no colour and no line breaks of its own where it is not a terminal, or NO_COLOR is set.</summary>
+    /// <summary>The results' stream for Spectre.Console: in a pipe without colour (as with NO_COLOR), and without breaks in lines.</summary>
     public IAnsiConsole Styled()
     {
         bool colour = OutIsTerminal && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));

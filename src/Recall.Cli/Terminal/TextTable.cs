@@ -8,7 +8,7 @@ namespace Recall.Cli.Terminal;
 sealed class TextTable
 {
     readonly Table _table = new() { UseSafeBorder = false };
-    /// <summary>A table with these headings; a heading that begins with <c>&gt;</c> stands over numbers, which are aligned to the right.</summary>
+    /// <summary>A table with these headings; one that begins with <c>&gt;</c> stands over numbers, aligned to the right.</summary>
     public TextTable(Screen screen, params string[] headings)
     {
         bool terminal = screen.OutIsTerminal;
@@ -17,7 +17,12 @@ sealed class TextTable
         {
             bool number = heading.StartsWith('>');
             var text = new Text(number ? heading[1..] : heading, new Style(decoration: terminal ? Decoration.Bold : Decoration.None));
-            var column = new TableColumn(text) { Alignment = number ? Justify.Right : Justify.Left, Padding = new Padding(0, 0, 2, 0), NoWrap = number };
+            var column = new TableColumn(text)
+            {
+                Alignment = number ? Justify.Right : Justify.Left,
+                Padding = new Padding(0, 0, 2, 0),
+                NoWrap = number || _table.Columns.Count == 0,
+            };
             _table.AddColumn(column);
         }
     }

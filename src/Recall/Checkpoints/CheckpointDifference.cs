@@ -14,11 +14,12 @@ public sealed record CheckpointDifference(
     ImmutableArray<string> OnlyInA,
     ImmutableArray<string> OnlyInB)
 {
-    /// <summary>Elements of one piece of work: the sums of pieces are added in order, so that the result is the same on any number of threads.</summary>
+    /// <summary>Elements of one piece of work. Sums are added in order: the result is the same on any number of threads.</summary>
     const long PieceElements = 16L * TileReader.TileElements;
 
     /// <summary>The largest difference of two values; infinite where a NaN or an infinity stands beside something else.</summary>
-    public double Largest => Tensors.IsEmpty ? 0 : Tensors.Max(tensor => tensor.Sums.NotComparable > 0 ? double.PositiveInfinity : tensor.Sums.Largest);
+    public double Largest =>
+        Tensors.Select(tensor => tensor.Sums.NotComparable > 0 ? double.PositiveInfinity : tensor.Sums.Largest).DefaultIfEmpty().Max();
 
     /// <summary>True if both have the same names and shapes, and no two values differ by more than the tolerance.</summary>
     public bool Within(double tolerance) => Shapes.IsEmpty && OnlyInA.IsEmpty && OnlyInB.IsEmpty && Largest <= tolerance;
@@ -37,11 +38,12 @@ public sealed record CheckpointDifference(
     public static CheckpointDifference Between(
         Checkpoint a, Checkpoint b, int threads, Action<long>? progress = null, CancellationToken cancellation = default)
     {
-        var pairs = a.Tensors.Where(tensor => b.Find(tensor.Name) is not null).Select(tensor => (A: tensor, B: b.Find(tensor.Name)!)).ToList();
+        var pairs = a.Tensors.Select(tensor => (A: tensor, B: b.Find(tensor.Name)!)).Where(pair => pair.B is not null).ToList();
         var alike = pairs.Where(pair => pair.A.Shape == pair.B.Shape).ToList();
         var pieces = alike.SelectMany((pair, index) => Pieces(pair.A).Select(start => (Index: index, Start: start))).ToList();
         var sums = new DifferenceSums[pieces.Count];
-        Parallel.For(0, pieces.Count, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancellation }, () => new Worker(), (i, _, worker) =>
+        var options = new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancellation };
+        Parallel.For(0, pieces.Count, options, () => new Worker(), (i, _, worker) =>
         {
             var (left, right) = alike[pieces[i].Index];
             sums[i] = worker.Compare(left, right, pieces[i].Start, progress, cancellation);

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Recall.Numerics;
 
 namespace Recall.Methods;
@@ -9,7 +10,7 @@ namespace Recall.Methods;
 /// </summary>
 sealed class MagPruneSparsifier(CounterRandom random, double density, double epsilon, long row) : Sparsifier
 {
-    const int BinShift = 20, Bins = 1 << (31 - BinShift), Chunk = 1024;
+    const int Chunk = 1024;
 
     /// <summary>Where the file names no epsilon.</summary>
     public const double DefaultEpsilon = 0.15;
@@ -24,9 +25,9 @@ sealed class MagPruneSparsifier(CounterRandom random, double density, double eps
         {
             double density = inputs.PerModel["density"][i], epsilon = inputs.PerModel["epsilon"][i];
             if (density is <= 0 or >= 1) continue;
-            if (!(density - epsilon > 0 && density + epsilon < 1 && density - epsilon < 1 && density + epsilon > 0))
+            if (!(epsilon >= 0 && density - epsilon > 0 && density + epsilon < 1))
                 return $"of {inputs.ModelNames[i]}, density ± epsilon ({density:R} ± {epsilon:R}) leaves the range between 0 and 1, in which probabilities lie; "
-                    + $"set epsilon below {Math.Min(density, 1 - density):R}";
+                    + $"set epsilon to at least 0 and below {Math.Min(density, 1 - density):R}";
         }
         return null;
     }
@@ -42,50 +43,60 @@ sealed class MagPruneSparsifier(CounterRandom random, double density, double eps
         }
         int length = (int)row;
         var magnitudes = length <= Checkpoints.TileReader.StripElements ? stackalloc float[length] : new float[length];
-        Span<int> below = stackalloc int[Bins + 1];
+        Span<int> below = stackalloc int[RowPlaces.Bins + 1];
         for (int first = 0; first < delta.Length; first += length)
         {
             var values = delta.Slice(first, length);
             values.CopyTo(magnitudes);
-            ClearRow(start + first, magnitudes, below, values);
+            ClearRow(start + first, new RowPlaces(magnitudes, below), values);
         }
     }
 
-    // Only an element whose random number lies within the span of probabilities depends on its place, and only one whose bin of the histogram
-    // holds the place that is asked needs to be counted out.
-    void ClearRow(long start, ReadOnlySpan<float> magnitudes, Span<int> below, Span<float> values)
+    // An element depends on its place only where its random number lies within the span of probabilities.
+    void ClearRow(long start, RowPlaces places, Span<float> values)
     {
-        CountBelow(magnitudes, below);
         const double Unit = 1.0 / 4294967296.0;
-        double lowest = density - epsilon, span = 2 * epsilon;
-        double places = values.Length > 1 ? values.Length - 1 : 0;
+        double lowest = density - epsilon, scale = Math.Max(values.Length - 1, 1) / (2 * epsilon);
+        uint surely = Limit(lowest), never = Limit(density + epsilon);
         Span<uint> numbers = stackalloc uint[Chunk];
         for (int first = 0; first < values.Length; first += Chunk)
         {
             int length = Math.Min(Chunk, values.Length - first);
             random.Fill(start + first, numbers[..length]);
-            for (int i = first; i < first + length; i++)
+            var part = values.Slice(first, length);
+            for (int at = 0; at < length; at += 16)
             {
-                double chance = numbers[i - first] * Unit - lowest;
-                if (chance < 0 || magnitudes[i] == 0) continue;
-                bool kept = chance < span && (places == 0 ? chance < epsilon : IsBeyond(magnitudes, below, i, chance / span * places));
-                if (!kept) values[i] = 0;
+                int lanes = Math.Min(16, length - at);
+                uint undecided = Decide(numbers.Slice(at, lanes), surely, never, part.Slice(at, lanes));
+                for (; undecided != 0; undecided &= undecided - 1)
+                {
+                    int i = at + System.Numerics.BitOperations.TrailingZeroCount(undecided);
+                    double place = (numbers[i] * Unit - lowest) * scale;
+                    bool kept = values.Length == 1 ? place < 0.5 : places.IsBeyond(first + i, place);
+                    part[i] = kept ? part[i] : 0;
+                }
             }
         }
     }
 
-    static bool IsBeyond(ReadOnlySpan<float> magnitudes, ReadOnlySpan<int> below, int i, double place)
+    /// <summary>Clears the values whose number is at least <paramref name="never"/>; bits of those whose number is below it, but not below <paramref name="surely"/>.</summary>
+    static uint Decide(ReadOnlySpan<uint> numbers, uint surely, uint never, Span<float> values)
     {
-        int key = Magnitudes.Key(magnitudes[i]), bin = key >> BinShift;
-        if (below[bin] > place) return true;
-        if (below[bin + 1] - 1 <= place) return false;
-        return Magnitudes.CountBelow(magnitudes, key) + Magnitudes.CountEqual(magnitudes[..i], key) > place;
+        if (Vector128.IsHardwareAccelerated && numbers.Length == 16)
+        {
+            var number = Vector512.Create(numbers);
+            var below = Vector512.LessThan(number, Vector512.Create(never));
+            (Vector512.Create<float>(values) & below.AsSingle()).CopyTo(values);
+            return (uint)Vector512.AndNot(below, Vector512.LessThan(number, Vector512.Create(surely))).ExtractMostSignificantBits();
+        }
+        uint bits = 0;
+        for (int i = 0; i < numbers.Length; i++)
+        {
+            if (numbers[i] >= never) values[i] = 0;
+            else if (numbers[i] >= surely) bits |= 1u << i;
+        }
+        return bits;
     }
 
-    static void CountBelow(ReadOnlySpan<float> magnitudes, Span<int> below)
-    {
-        below.Clear();
-        foreach (float value in magnitudes) below[(Magnitudes.Key(value) >> BinShift) + 1]++;
-        for (int bin = 0; bin < Bins; bin++) below[bin + 1] += below[bin];
-    }
+    static uint Limit(double probability) => (uint)Math.Ceiling(probability * 4294967296.0);
 }

@@ -7,7 +7,7 @@ namespace Recall.Methods;
 /// Σ w_i u_i, the u_i are moved to the tangent space at m, averaged, moved back, and scaled by Σ w_i ‖X_i‖. The weights are divided by their
 /// sum with <c>normalize_weights</c>. Since m is the direction of that same average, the tangents' average is 0 but for rounding, and
 /// y = m cos(eps) Σ w_i ‖X_i‖ (Goddard, https://goddard.blog/posts/multislerp-wow-what-a-cool-idea).
-/// Where Σ w_i u_i vanishes (below eps), y = Σ w_i X_i of two models; of more there is no answer, and that is an error.
+/// Where all X_i are 0 so is the result. Where else Σ w_i u_i vanishes (below eps), y = Σ w_i X_i of two models; of more there is no answer, and that is an error.
 /// </summary>
 public sealed class MultiSlerp : MergeMethod
 {
@@ -56,6 +56,7 @@ public sealed class MultiSlerp : MergeMethod
             mean[i] = weights[i] / (gram.Length(i) + eps);
             radius += weights[i] * gram.Length(i);
         }
+        if (Enumerable.Range(0, gram.Count).All(i => gram[i, i] == 0)) return mean;
         double length = Math.Sqrt(Math.Max(gram.Dot(mean, mean), 0));
         if (length < eps)
             return gram.Count == 2 ? weights

@@ -126,9 +126,10 @@ public sealed class Sce : MergeMethod
                 squares = squares[..length];
                 mean.Clear();
                 squares.Clear();
-                foreach (int i in _others) Sums.AddScaled(strip[i].Slice(first, length), 1.0 / _others.Length, mean);
+                foreach (int i in _others) Sums.Add(strip[i].Slice(first, length), mean);
+                Sums.Divide(mean, _others.Length);
                 foreach (int i in _others) Sums.AddSquares(strip[i].Slice(first, length), mean, squares);
-                Sums.Round(squares, 1.0 / _others.Length, variances.Slice(first, length));
+                Sums.Round(squares, _others.Length, variances.Slice(first, length));
             }
         }
     }

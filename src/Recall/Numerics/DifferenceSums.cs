@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace Recall.Numerics;
 
 /// <summary>
-/// Sums over two runs of values a and b from which their distance and angle follow: float32 values, float64 sums. Positions at which one of the
-/// two is not a finite number are left out of the sums and, where the two are not equal, counted.
+/// Sums over two runs of values a and b from which their distance and angle follow: float32 values, float64 sums. Positions at which one
+/// of the two is not a finite number are left out of the sums and, where the two are not equal, counted.
 /// </summary>
 public readonly record struct DifferenceSums
 {

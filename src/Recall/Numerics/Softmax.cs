@@ -10,31 +10,35 @@ namespace Recall.Numerics;
 static class Softmax
 {
     const double Floor = 1e-8;
+    const int MostKept = 8192;      // exponentials that find room on the stack; those of longer rows are computed twice
 
     /// <summary>Σ p ln(p / q), p = softmax(x) + 1e-8, q = softmax(y) + 1e-8.</summary>
     public static double Divergence(ReadOnlySpan<float> x, ReadOnlySpan<float> y)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
         double largestX = Largest(x), largestY = Largest(y);
-        double scaleX = 1 / SumOfExponentials(x, largestX), scaleY = 1 / SumOfExponentials(y, largestY);
+        int kept = x.Length <= MostKept ? x.Length + 7 : 0;
+        Span<double> exponentialsX = stackalloc double[kept], exponentialsY = stackalloc double[kept];
+        double scaleX = 1 / SumOfExponentials(x, largestX, exponentialsX), scaleY = 1 / SumOfExponentials(y, largestY, exponentialsY);
         var sum = Vector512<double>.Zero;
         for (int i = 0; i < x.Length; i += 8)
         {
-            var p = Exp(Load(x, i, largestX)) * Vector512.Create(scaleX) + Vector512.Create(Floor);
-            var q = Exp(Load(y, i, largestY)) * Vector512.Create(scaleY) + Vector512.Create(Floor);
+            var p = (kept > 0 ? Vector512.Create<double>(exponentialsX.Slice(i, 8)) : Exp(Load(x, i, largestX))) * Vector512.Create(scaleX) + Vector512.Create(Floor);
+            var q = (kept > 0 ? Vector512.Create<double>(exponentialsY.Slice(i, 8)) : Exp(Load(y, i, largestY))) * Vector512.Create(scaleY) + Vector512.Create(Floor);
             var terms = p * Log(p / q);
             sum += i + 8 <= x.Length ? terms : First(terms, x.Length - i);
         }
         return Add(sum);
     }
 
-    /// <summary>Σ exp(x_i − shift).</summary>
-    public static double SumOfExponentials(ReadOnlySpan<float> x, double shift)
+    // Σ exp(x_i − shift); where there is room the terms are kept.
+    static double SumOfExponentials(ReadOnlySpan<float> x, double shift, Span<double> kept)
     {
         var sum = Vector512<double>.Zero;
         for (int i = 0; i < x.Length; i += 8)
         {
             var terms = Exp(Load(x, i, shift));
+            if (kept.Length > 0) terms.CopyTo(kept[i..]);
             sum += i + 8 <= x.Length ? terms : First(terms, x.Length - i);
         }
         return Add(sum);

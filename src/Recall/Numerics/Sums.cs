@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace Recall.Numerics;
 
 /// <summary>
-/// Sums over float32 values in float64. Element i goes to lane i mod 8, lanes are added in a fixed order, products are rounded before they are
-/// added: the same bits at every vector width.
+/// Sums over float32 values in float64. Element i goes to lane i mod 32 (to lane i mod 8 in the last, incomplete run of 32; the last i mod 8 follow one by one); lanes are added in
+/// a fixed order, products are rounded before they are added: the same bits at every vector width.
 /// </summary>
 static class Sums
 {
@@ -15,10 +15,16 @@ static class Sums
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
         ref float left = ref MemoryMarshal.GetReference(x), right = ref MemoryMarshal.GetReference(y);
         nuint i = 0, n = (nuint)x.Length;
-        var lanes = Vector512<double>.Zero;
-        for (; i + 8 <= n; i += 8)
-            lanes += Widen(Vector256.LoadUnsafe(ref left, i)) * Widen(Vector256.LoadUnsafe(ref right, i));
-        double sum = Add(lanes);
+        Vector512<double> first = Vector512<double>.Zero, second = first, third = first, fourth = first;
+        for (; i + 32 <= n; i += 32)
+        {
+            first += Widen(Vector256.LoadUnsafe(ref left, i)) * Widen(Vector256.LoadUnsafe(ref right, i));
+            second += Widen(Vector256.LoadUnsafe(ref left, i + 8)) * Widen(Vector256.LoadUnsafe(ref right, i + 8));
+            third += Widen(Vector256.LoadUnsafe(ref left, i + 16)) * Widen(Vector256.LoadUnsafe(ref right, i + 16));
+            fourth += Widen(Vector256.LoadUnsafe(ref left, i + 24)) * Widen(Vector256.LoadUnsafe(ref right, i + 24));
+        }
+        for (; i + 8 <= n; i += 8) first += Widen(Vector256.LoadUnsafe(ref left, i)) * Widen(Vector256.LoadUnsafe(ref right, i));
+        double sum = Add(first + second + (third + fourth));
         for (; i < n; i++) sum += (double)x[(int)i] * y[(int)i];
         return sum;
     }
@@ -28,9 +34,16 @@ static class Sums
     {
         ref float from = ref MemoryMarshal.GetReference(x);
         nuint i = 0, n = (nuint)x.Length;
-        var lanes = Vector512<double>.Zero;
-        for (; i + 8 <= n; i += 8) lanes += Widen(Vector256.Abs(Vector256.LoadUnsafe(ref from, i)));
-        double sum = Add(lanes);
+        Vector512<double> first = Vector512<double>.Zero, second = first, third = first, fourth = first;
+        for (; i + 32 <= n; i += 32)
+        {
+            first += Widen(Vector256.Abs(Vector256.LoadUnsafe(ref from, i)));
+            second += Widen(Vector256.Abs(Vector256.LoadUnsafe(ref from, i + 8)));
+            third += Widen(Vector256.Abs(Vector256.LoadUnsafe(ref from, i + 16)));
+            fourth += Widen(Vector256.Abs(Vector256.LoadUnsafe(ref from, i + 24)));
+        }
+        for (; i + 8 <= n; i += 8) first += Widen(Vector256.Abs(Vector256.LoadUnsafe(ref from, i)));
+        double sum = Add(first + second + (third + fourth));
         for (; i < n; i++) sum += Math.Abs((double)x[(int)i]);
         return sum;
     }
@@ -48,16 +61,24 @@ static class Sums
         for (; i < n; i++) sum[(int)i] += (double)x[(int)i] * y[(int)i];
     }
 
-    /// <summary>sum_i += a x_i.</summary>
-    public static void AddScaled(ReadOnlySpan<float> x, double a, Span<double> sum)
+    /// <summary>sum_i += x_i.</summary>
+    public static void Add(ReadOnlySpan<float> x, Span<double> sum)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(sum.Length, x.Length);
         ref float from = ref MemoryMarshal.GetReference(x);
         ref double to = ref MemoryMarshal.GetReference(sum);
         nuint i = 0, n = (nuint)x.Length;
-        for (; i + 8 <= n; i += 8)
-            (Vector512.LoadUnsafe(ref to, i) + Widen(Vector256.LoadUnsafe(ref from, i)) * Vector512.Create(a)).StoreUnsafe(ref to, i);
-        for (; i < n; i++) sum[(int)i] += x[(int)i] * a;
+        for (; i + 8 <= n; i += 8) (Vector512.LoadUnsafe(ref to, i) + Widen(Vector256.LoadUnsafe(ref from, i))).StoreUnsafe(ref to, i);
+        for (; i < n; i++) sum[(int)i] += x[(int)i];
+    }
+
+    /// <summary>sum_i = sum_i / a: the mean of equal numbers is that number.</summary>
+    public static void Divide(Span<double> sum, double a)
+    {
+        ref double to = ref MemoryMarshal.GetReference(sum);
+        nuint i = 0, n = (nuint)sum.Length;
+        for (; i + 8 <= n; i += 8) (Vector512.LoadUnsafe(ref to, i) / Vector512.Create(a)).StoreUnsafe(ref to, i);
+        for (; i < n; i++) sum[(int)i] /= a;
     }
 
     /// <summary>sum_i += (x_i − mean_i)².</summary>
@@ -80,7 +101,7 @@ static class Sums
         }
     }
 
-    /// <summary>y_i = a sum_i, rounded to float32.</summary>
+    /// <summary>y_i = sum_i / a, rounded to float32.</summary>
     public static void Round(ReadOnlySpan<double> sum, double a, Span<float> y)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, sum.Length);
@@ -89,10 +110,10 @@ static class Sums
         nuint i = 0, n = (nuint)y.Length;
         for (; i + 8 <= n; i += 8)
         {
-            var scaled = Vector512.LoadUnsafe(ref from, i) * Vector512.Create(a);
+            var scaled = Vector512.LoadUnsafe(ref from, i) / Vector512.Create(a);
             Vector256.Narrow(scaled.GetLower(), scaled.GetUpper()).StoreUnsafe(ref to, i);
         }
-        for (; i < n; i++) y[(int)i] = (float)(sum[(int)i] * a);
+        for (; i < n; i++) y[(int)i] = (float)(sum[(int)i] / a);
     }
 
     static Vector512<double> Widen(Vector256<float> values)

@@ -20,8 +20,8 @@ public sealed class AttentionContext : IDisposable
         var frequencies = tensor(rope.Frequencies(options.HeadDim, past + _queries)).to_type(ScalarType.Float32);
         var angles = (positions.to_type(ScalarType.Float32).unsqueeze(-1) * frequencies).unsqueeze(1);
         angles = cat([angles, angles], -1);
-        Cosine = (angles.cos() * rope.AttentionFactor).to_type(type).DetachFromDisposeScope();
-        Sine = (angles.sin() * rope.AttentionFactor).to_type(type).DetachFromDisposeScope();
+        Cosine = angles.cos().Times(rope.AttentionFactor).to_type(type).DetachFromDisposeScope();
+        Sine = angles.sin().Times(rope.AttentionFactor).to_type(type).DetachFromDisposeScope();
         if (rope.QueryScalingBeta == 0) return;
         var periods = positions.floor_divide(rope.OriginalMaxPositions).to_type(ScalarType.Float32);
         QueryScale = (1 + rope.QueryScalingBeta * periods.log1p()).to_type(type).unsqueeze(1).unsqueeze(-1).DetachFromDisposeScope();
@@ -41,7 +41,8 @@ public sealed class AttentionContext : IDisposable
     /// </summary>
     public static AttentionContext Of(BlockOptions options, long length, ScalarType type = ScalarType.Float32)
     {
-        using var positions = arange(length).unsqueeze(0);
+        using var scope = NewDisposeScope();
+        var positions = arange(length).unsqueeze(0);
         return new AttentionContext(options, positions, null, 0, type);
     }
 
@@ -52,7 +53,8 @@ public sealed class AttentionContext : IDisposable
             : Of(options, batch.Ids.shape[1], type);
 
     /// <summary>
-    /// For the columns after the first <paramref name="past"/> of rows whose real tokens are given, [B, past + T] bool: as generation needs it, where
+    /// For the columns after the first <paramref name="past"/> of rows whose real tokens are given, [B, past + T] bool: as generation
+    /// needs it, where
     /// keys and values of the first columns are cached. <paramref name="real"/> must live as long as the context.
     /// </summary>
     public static AttentionContext Of(BlockOptions options, Tensor real, long past, ScalarType type = ScalarType.Float32)

@@ -2,7 +2,10 @@ using static TorchSharp.torch;
 
 namespace Recall.Representations;
 
-/// <summary>Computes a linear layer of a block: its name within the block (<c>self_attn.q_proj</c>) and its input [B, T, in] give its output [B, T, out].</summary>
+/// <summary>
+/// Computes a linear layer of a block: its name within the block (<c>self_attn.q_proj</c>) and its input [B, T, in] give its output
+/// [B, T, out].
+/// </summary>
 public delegate Tensor LinearLayer(string name, Tensor input);
 
 /// <summary>
@@ -24,10 +27,10 @@ public sealed record Block(BlockOptions Options, int Layer, IReadOnlyDictionary<
         var input = AttentionInput(hidden);
         var attended = Attention(
             linear("self_attn.q_proj", input), linear("self_attn.k_proj", input), linear("self_attn.v_proj", input), context, cache);
-        hidden = hidden + linear("self_attn.o_proj", attended);
+        hidden = hidden.Plus(linear("self_attn.o_proj", attended));
         input = MlpInput(hidden);
         var activated = Activate(linear("mlp.gate_proj", input), linear("mlp.up_proj", input));
-        return (hidden + linear("mlp.down_proj", activated)).MoveToOuterDisposeScope();
+        return hidden.Plus(linear("mlp.down_proj", activated)).MoveToOuterDisposeScope();
     }
 
     /// <summary>A linear layer with the block's weights: x Wᵀ + b.</summary>
@@ -36,12 +39,18 @@ public sealed record Block(BlockOptions Options, int Layer, IReadOnlyDictionary<
         nn.functional.linear(input, Weights[name + ".weight"], Weights.GetValueOrDefault(name + ".bias"));
 
     /// <summary>What goes into queries, keys and values: the norm of the block's input.</summary>
-    public Tensor AttentionInput(Tensor hidden) => RmsNorm(hidden, Weights["input_layernorm.weight"], Options.NormEpsilon);  // [B, T, d] → [B, T, d]
+    public Tensor AttentionInput(Tensor hidden) =>
+        // [B, T, d] → [B, T, d]
+        RmsNorm(hidden, Weights["input_layernorm.weight"], Options.NormEpsilon);
 
     /// <summary>What goes into gate and up: the norm of the state after the attention.</summary>
-    public Tensor MlpInput(Tensor hidden) => RmsNorm(hidden, Weights["post_attention_layernorm.weight"], Options.NormEpsilon);  // [B, T, d] → [B, T, d]
+    public Tensor MlpInput(Tensor hidden) =>
+        // [B, T, d] → [B, T, d]
+        RmsNorm(hidden, Weights["post_attention_layernorm.weight"], Options.NormEpsilon);
 
-    /// <summary>From queries, keys and values to what goes into the output layer: norms of the heads, rotation, grouped-query attention.</summary>
+    /// <summary>
+    /// From queries, keys and values to what goes into the output layer: norms of the heads, rotation, grouped-query attention.
+    /// </summary>
     public Tensor Attention(Tensor queries, Tensor keys, Tensor values, AttentionContext context, KeyValueCache? cache = null)
     {
         // [B, T, H·D], [B, T, Hkv·D] twice → [B, T, H·D]
@@ -84,18 +93,20 @@ public sealed record Block(BlockOptions Options, int Layer, IReadOnlyDictionary<
         // [..., n], [n] → [..., n]
         using var scope = NewDisposeScope();
         var x = input.to_type(ScalarType.Float32);
-        var normed = x * (x.square().mean([-1], keepdim: true) + epsilon).rsqrt();
+        var normed = x * (x * x).mean([-1], keepdim: true).Plus(epsilon).rsqrt();
         return (weight * normed.to_type(input.dtype)).MoveToOuterDisposeScope();
     }
 
-    Tensor Heads(Tensor x, int heads) => x.view(x.shape[0], x.shape[1], heads, Options.HeadDim).transpose(1, 2);    // [B, T, H·D] → [B, H, T, D]
+    Tensor Heads(Tensor x, int heads) =>
+        // [B, T, H·D] → [B, H, T, D]
+        x.view(x.shape[0], x.shape[1], heads, Options.HeadDim).transpose(1, 2);
 
     static Tensor Rotate(Tensor x, AttentionContext context)
     {
         // [B, H, T, D] → [B, H, T, D]: value i turns with value i + D/2
         long half = x.shape[3] / 2;
         var turned = cat([x.narrow(3, half, half).neg(), x.narrow(3, 0, half)], -1);
-        return x * context.Cosine + turned * context.Sine;
+        return (x * context.Cosine).Plus(turned * context.Sine);
     }
 
     static Tensor Repeat(Tensor x, int group)

@@ -108,7 +108,10 @@ public sealed record BlockOptions
     /// <exception cref="RecallException">A family without forward pass, or values that make no model.</exception>
     public static BlockOptions Read(Checkpoint checkpoint) => Read(checkpoint.Config, checkpoint.Path);
 
-    /// <summary>Reads the options from the content of a config.json; <paramref name="where"/>, the model's path, stands in messages.</summary>
+    /// <summary>
+    /// Reads the options from the content of a config.json; <paramref name="where"/>, the model's path, stands in messages.
+    /// </summary>
     /// <exception cref="RecallException">A family without forward pass, or values that make no model.</exception>
-    public static BlockOptions Read(JsonObject config, string where) => BlockOptionsReader.Read(new ModelConfig(config, $"{where}: config.json: "));
+    public static BlockOptions Read(JsonObject config, string where) =>
+        BlockOptionsReader.Read(new ModelConfig(config, $"{where}: config.json: "));
 }

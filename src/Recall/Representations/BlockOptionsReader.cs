@@ -12,9 +12,13 @@ static class BlockOptionsReader
     {
         var family = Family(config);
         var traits = family.Block!;
+        if (config.Has("quantization_config"))
+            throw config.Error("quantization_config",
+                "says that the weights are quantised; Recall computes with plain ones: name the model they were made from");
         int hidden = config.Integer("hidden_size", 1, MostValues), heads = config.Integer("num_attention_heads", 1, MostValues);
         int keyValueHeads = config.Integer("num_key_value_heads", 1, MostValues, heads);
-        if (heads % keyValueHeads != 0) throw config.Error("num_key_value_heads", $"is {keyValueHeads}, which does not divide the {heads} attention heads");
+        if (heads % keyValueHeads != 0)
+            throw config.Error("num_key_value_heads", $"is {keyValueHeads}, which does not divide the {heads} attention heads");
         int headDim = HeadDim(config, traits, hidden, heads);
         if ((long)heads * headDim > MostValues) throw config.Error("head_dim", $"of {headDim} with {heads} heads makes no model");
         int maxPositions = config.Integer("max_position_embeddings", 1, int.MaxValue, traits.DefaultMaxPositions);
@@ -50,10 +54,13 @@ static class BlockOptionsReader
             : config.Has("architectures") ? null
             : known.Find(entry => entry.ModelType == modelType);
         if (family is not null) return family;
-        string names = string.Join(", ", known.Select(entry => entry.ModelType)), type = modelType is null ? "is missing" : $"is {Quoted.Of(modelType)}";
-        string? kind = config.Values["architectures"] is System.Text.Json.Nodes.JsonArray list ? string.Join(", ", list.Select(item => item?.ToString())) : null;
-        throw config.Error("model_type", $"{type}{(kind is null ? "" : $" (architectures: {Quoted.Of(kind)})")}: Recall has no forward pass for it; "
-            + $"it has one for the language models of {names}");
+        string names = string.Join(", ", known.Select(entry => entry.ModelType));
+        string type = modelType is null ? "is missing" : $"is {Quoted.Of(modelType)}";
+        string? kind = config.Values["architectures"] is System.Text.Json.Nodes.JsonArray list
+            ? string.Join(", ", list.Select(item => item?.ToString()))
+            : null;
+        throw config.Error("model_type", $"{type}{(kind is null ? "" : $" (architectures: {Quoted.Of(kind)})")}: "
+            + $"Recall has no forward pass for it; it has one for the language models of {names}");
     }
 
     static int HeadDim(ModelConfig config, BlockTraits traits, int hidden, int heads)
@@ -61,11 +68,14 @@ static class BlockOptionsReader
         int? @default = config.Has("head_dim") ? null : traits.DefaultHeadDim;
         if (@default is null && !config.Has("head_dim"))
         {
-            if (hidden % heads != 0) throw config.Error("hidden_size", $"is {hidden}, which {heads} attention heads do not divide, and there is no head_dim");
+            if (hidden % heads != 0)
+                throw config.Error("hidden_size", $"is {hidden}, which {heads} attention heads do not divide, and there is no head_dim");
             @default = hidden / heads;
         }
         int headDim = config.Integer("head_dim", 2, MostValues, @default);
-        return headDim % 2 == 0 ? headDim : throw config.Error("head_dim", $"is {headDim}; rotary positions turn pairs of values, so it must be even");
+        return headDim % 2 == 0
+            ? headDim
+            : throw config.Error("head_dim", $"is {headDim}; rotary positions turn pairs of values, so it must be even");
     }
 
     static Activation ReadActivation(ModelConfig config) => (config.Text("hidden_act") ?? "silu") switch
@@ -84,7 +94,8 @@ static class BlockOptionsReader
             WindowRule.Never => null,
             WindowRule.FromLayer when !config.Flag("use_sliding_window") => null,
             // A null in the file means none; the default holds where the key is absent.
-            _ when config.Values.ContainsKey("sliding_window") => config.Has("sliding_window") ? config.Integer("sliding_window", 1, int.MaxValue) : null,
+            _ when config.Has("sliding_window") => config.Integer("sliding_window", 1, int.MaxValue),
+            _ when config.Values.ContainsKey("sliding_window") => null,
             _ => traits.DefaultWindow,
         };
         if (window is null) return [.. Enumerable.Repeat<int?>(null, layers)];
@@ -97,7 +108,8 @@ static class BlockOptionsReader
                 {
                     "sliding_attention" => window,
                     "full_attention" => null,
-                    _ => throw config.Error("layer_types", $"holds {Quoted.Of(type)}; Recall computes full_attention and sliding_attention"),
+                    _ => throw config.Error("layer_types",
+                        $"holds {Quoted.Of(type)}; Recall computes full_attention and sliding_attention"),
                 }),
             ];
         }

@@ -8,7 +8,8 @@ namespace Recall.Representations;
 static class ComputeTypes
 {
     /// <summary>
-    /// The torch type of a choice. <see cref="ComputeType.Auto"/> is bfloat16 where the CPU multiplies it in hardware, float32 elsewhere: without
+    /// The torch type of a choice. <see cref="ComputeType.Auto"/> is bfloat16 where the CPU multiplies it in hardware, float32 elsewhere:
+    /// without
     /// AVX512-BF16 or AMX a bfloat16 product takes about three times as long as one in float32.
     /// </summary>
     public static ScalarType Of(ComputeType compute) => compute switch

@@ -8,7 +8,8 @@ namespace Recall.Representations;
 public sealed record Clustering(IReadOnlyList<int> Labels, PooledStates Centers, double Inertia, int Iterations);
 
 /// <summary>
-/// K-means (Lloyd 1982) from k-means++ starts (Arthur and Vassilvitskii 2007, with 2 + ln k candidates for a centre, of which the one that lowers
+/// K-means (Lloyd 1982) from k-means++ starts (Arthur and Vassilvitskii 2007, with 2 + ln k candidates for a centre, of which the one
+/// that lowers
 /// the inertia most is taken). Double precision; the same points and seed give the same clusters on any number of threads.
 /// </summary>
 public static class KMeans
@@ -33,7 +34,8 @@ public static class KMeans
     }
 
     /// <summary>
-    /// Lloyd's iterations from given centres: assign every point to its nearest centre (ties to the lowest), move the centres to the means; until
+    /// Lloyd's iterations from given centres: assign every point to its nearest centre (ties to the lowest), move the centres to the
+    /// means; until
     /// no label changes, or no centre moves. A cluster without points takes the point farthest from its own centre.
     /// </summary>
     public static Clustering Lloyd(PooledStates points, PooledStates start, CancellationToken cancellation = default)
@@ -95,7 +97,8 @@ public static class KMeans
     }
 
     /// <summary>
-    /// Each empty cluster takes, for this mean, the farthest point that is left, and the point's own cluster goes without it. Where every point lies
+    /// Each empty cluster takes, for this mean, the farthest point that is left, and the point's own cluster goes without it. Where
+    /// every point lies
     /// on its centre, there are fewer distinct points than clusters, and nothing is to be done.
     /// </summary>
     static void FillEmpty(PooledStates points, int[] labels, double[] distances, PooledStates sums, int[] counts)
@@ -119,7 +122,9 @@ public static class KMeans
         for (int j = 0; j < sum.Length; j++) sum[j] += sign * point[j];
     }
 
-    /// <summary>k-means++: each centre is a point drawn with a probability in proportion to its squared distance to the centres so far.</summary>
+    /// <summary>
+    /// k-means++: each centre is a point drawn with a probability in proportion to its squared distance to the centres so far.
+    /// </summary>
     static PooledStates Start(PooledStates points, int clusters, SplitMix64 random)
     {
         var chosen = new List<int>(clusters) { random.Below(points.Count) };

@@ -98,7 +98,9 @@ public sealed class LanguageModel : IDisposable
     }
 
     /// <summary>The final norm of the last block's output.</summary>
-    public Tensor Normalize(Tensor hidden) => Block.RmsNorm(hidden, Weights[Options.Names.FinalNorm], Options.NormEpsilon);    // [..., d] → [..., d]
+    public Tensor Normalize(Tensor hidden) =>
+        // [..., d] → [..., d]
+        Block.RmsNorm(hidden, Weights[Options.Names.FinalNorm], Options.NormEpsilon);
 
     /// <summary>A score for every token of the vocabulary, from the last block's output.</summary>
     public Tensor Logits(Tensor hidden)

@@ -21,7 +21,9 @@ public sealed class LayerWeights : IDisposable
             tensor => tensor.Name, tensor => empty([.. tensor.Shape.Dimensions], type).DetachFromDisposeScope());
     }
 
-    /// <summary>Reads a layer of a model in place of what was held before, and gives it as a block. Before, all its tensors are looked at.</summary>
+    /// <summary>
+    /// Reads a layer of a model in place of what was held before, and gives it as a block. Before, all its tensors are looked at.
+    /// </summary>
     /// <exception cref="RecallException">A tensor is missing or of another shape.</exception>
     public Block Read(Checkpoint checkpoint, int layer, TileReader reader)
     {

@@ -25,7 +25,8 @@ readonly record struct ModelConfig(JsonObject Values, string Where)
     {
         if (Values[key] is not { } node) return @default ?? throw Error(key, "is missing");
         // By its text: a config that was made in memory holds integers, which do not count as double.
-        if (node.GetValueKind() != JsonValueKind.Number || !double.TryParse(node.ToJsonString(), out double number) || !double.IsFinite(number))
+        if (node.GetValueKind() != JsonValueKind.Number
+            || !double.TryParse(node.ToJsonString(), out double number) || !double.IsFinite(number))
             throw Error(key, "must be a number");
         return number > above ? number : throw Error(key, $"must be above {above:R}, not {number:R}");
     }
@@ -46,7 +47,8 @@ readonly record struct ModelConfig(JsonObject Values, string Where)
     public string[]? Texts(string key)
     {
         if (Values[key] is not { } node) return null;
-        if (node is not JsonArray list || list.Any(item => item?.GetValueKind() != JsonValueKind.String)) throw Error(key, "must be a list of texts");
+        if (node is not JsonArray list || list.Any(item => item?.GetValueKind() != JsonValueKind.String))
+            throw Error(key, "must be a list of texts");
         return [.. list.Select(item => (string)item!)];
     }
 

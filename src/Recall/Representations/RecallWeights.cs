@@ -5,7 +5,8 @@ using Recall.Configuration;
 namespace Recall.Representations;
 
 /// <summary>
-/// Layer weights of RECALL (arXiv 2510.20479), layer by layer: representations of the typical samples in every model → similarity to the reference
+/// Layer weights of RECALL (arXiv 2510.20479), layer by layer: representations of the typical samples in every model → similarity to
+/// the reference
 /// model → weights. A merge asks for one layer at a time, while that layer's tensors are in memory; <see cref="Compute"/> goes through all.
 /// </summary>
 public sealed class RecallWeights : IDisposable
@@ -34,13 +35,25 @@ public sealed class RecallWeights : IDisposable
         _stream = new RepresentationStream(models, [.. samples.Select(sample => sample.Ids)], options.Compute);
     }
 
+    /// <summary>What the constructor checks, and the cluster layer, for candidates of which the samples have yet to be chosen.</summary>
+    /// <exception cref="RecallException">See the constructor.</exception>
+    public static void Check(IReadOnlyList<(string Name, Checkpoint Checkpoint)> models, IReadOnlyList<Sample> candidates, RecallOptions options)
+    {
+        RequireTokens(candidates);
+        using var stream = new RepresentationStream(models, [candidates[0].Ids], options.Compute);
+        stream.RequireTokens([.. candidates.Select(candidate => candidate.Ids)]);
+        Represent.ClusterLayer(options, stream.Layers);
+    }
+
     /// <summary>Number of blocks (L): there are weights for the layers 0 … L.</summary>
     public int Layers => _stream.Layers;
 
     /// <summary>The tensors of all models that a layer reads: of the embeddings some rows for 0, those of block l − 1 for l.</summary>
     public IEnumerable<TensorSource> Sources(int layer) => _stream.Sources(layer);
 
-    /// <summary>The weights of a layer: 0 the embedding's output, l the output of block l − 1 counted from 0. Layers come in order.</summary>
+    /// <summary>
+    /// The weights of a layer: 0 the embedding's output, l the output of block l − 1 counted from 0. Layers come in order.
+    /// </summary>
     /// <param name="layer">0 … L.</param>
     /// <param name="reader">Reads the tensors; one over a <see cref="LayerBuffer"/> takes them from there.</param>
     /// <param name="cancellation">Stops between batches.</param>
@@ -65,7 +78,8 @@ public sealed class RecallWeights : IDisposable
     /// <param name="progress">Told of each layer.</param>
     /// <param name="cancellation">Stops between batches.</param>
     /// <exception cref="RecallException">See the constructor and <see cref="Layer"/>.</exception>
-    /// <example><code>RecallWeights.Compute(models, models.Count - 1, samples, new RecallOptions { Temperature = 0.1 }).Write("weights.json");</code></example>
+    /// <example><code>RecallWeights.Compute(models, models.Count - 1, samples, new RecallOptions { Temperature = 0.1
+    /// }).Write("weights.json");</code></example>
     public static WeightsFile Compute(
         IReadOnlyList<(string Name, Checkpoint Checkpoint)> models, int reference, IReadOnlyList<Sample> samples, RecallOptions options,
         IProgress<ModelWeights>? progress = null, CancellationToken cancellation = default)
@@ -82,7 +96,8 @@ public sealed class RecallWeights : IDisposable
     }
 
     /// <summary>
-    /// Chooses the typical samples among candidates: the reference model reads them up to the cluster layer. Where there are no more distinct texts
+    /// Chooses the typical samples among candidates: the reference model reads them up to the cluster layer. Where there are no more
+    /// distinct texts
     /// than are asked for, all are taken and nothing is read.
     /// </summary>
     /// <param name="name">The reference model's name, for messages.</param>
@@ -100,7 +115,8 @@ public sealed class RecallWeights : IDisposable
         var chosen = TypicalSamples.WithoutClusters(texts, options.Count);
         if (chosen is null)
         {
-            PooledStates representations = Represent.Pooled(name, reference, [.. candidates.Select(candidate => candidate.Ids)], options, cancellation);
+            int[][] ids = [.. candidates.Select(candidate => candidate.Ids)];
+            var representations = Represent.Pooled(name, reference, ids, options, cancellation);
             chosen = TypicalSamples.Choose(representations, texts, options.Count, options.Seed, cancellation);
         }
         return [.. chosen.Select(sample => candidates[sample.Row] with { ClusterSize = sample.ClusterSize })];
@@ -110,7 +126,11 @@ public sealed class RecallWeights : IDisposable
     {
         if (samples.Count == 0) throw new RecallException("recall: there are no samples: the file of samples holds no texts");
         foreach (var sample in samples)
-            if (sample.Ids.Length == 0) throw new RecallException($"recall: the text of row {sample.Row + 1} of the samples is empty: it has no tokens; take the row out, or mend the template 'text'");
+            {
+            if (sample.Ids.Length > 0) continue;
+            throw new RecallException($"recall: the text of row {sample.Row + 1} of the samples is empty: it has no tokens; "
+                + "take the row out, or mend the template 'text'");
+        }
     }
 
     static void Prefetch(IEnumerable<TensorSource> sources)

@@ -31,7 +31,8 @@ public static class Represent
     /// <param name="texts">Token ids of each text.</param>
     /// <param name="options">What to give.</param>
     /// <param name="states">Told each layer's states.</param>
-    /// <param name="logits">Told each text's number and scores [tokens, vocabulary], in the order of the texts, after the last layer; null: not computed.</param>
+    /// <param name="logits">Told each text's number and scores [tokens, vocabulary], in the order of the texts, after the last layer;
+    /// null: not computed.</param>
     /// <param name="cancellation">Stops between batches.</param>
     /// <exception cref="RecallException">No forward pass, ids outside the vocabulary, or states that are not finite.</exception>
     public static void Run(

@@ -7,12 +7,15 @@ using static TorchSharp.torch;
 namespace Recall.Representations;
 
 /// <summary>
-/// The forward side of the layer stream: several models read the same texts, layer by layer from the bottom. Between two layers only the hidden
+/// The forward side of the layer stream: several models read the same texts, layer by layer from the bottom. Between two layers only
+/// the hidden
 /// states of the texts are kept; of the weights there is one layer of one model at a time, in tensors that are filled anew.
 /// </summary>
 public sealed class RepresentationStream : IDisposable
 {
-    /// <summary>Tokens of a batch: enough that matrix products run at full speed, few enough that what lies between them stays small.</summary>
+    /// <summary>
+    /// Tokens of a batch: enough that matrix products run at full speed, few enough that what lies between them stays small.
+    /// </summary>
     const int BatchTokens = 1024;
 
     readonly ImmutableArray<RepresentedModel> _models;
@@ -54,6 +57,12 @@ public sealed class RepresentationStream : IDisposable
         _batches = [.. TokenBatch.ByLength(distinct, BatchTokens)];
         _weights = new LayerWeights(_models[0].Options, _type);
         foreach (var model in _models) model.Begin(_batches, _models[0], _type);
+    }
+
+    /// <summary>Checks other texts against the vocabularies.</summary>
+    internal void RequireTokens(IReadOnlyList<int[]> texts)
+    {
+        foreach (var model in _models) model.RequireTokens(texts);
     }
 
     /// <summary>Number of blocks (L).</summary>
@@ -100,7 +109,9 @@ public sealed class RepresentationStream : IDisposable
     /// <summary>The hidden states of the layer computed last, of every token of a text in a model: [tokens, hidden], row-major.</summary>
     public float[] Tokens(int model, int text) => _models[model].Tokens(_batches, _distinct[text]);
 
-    /// <summary>Scores of every token of the vocabulary at every token of a text, after the last layer: [tokens, vocabulary], row-major.</summary>
+    /// <summary>
+    /// Scores of every token of the vocabulary at every token of a text, after the last layer: [tokens, vocabulary], row-major.
+    /// </summary>
     public float[] Logits(int model, int text, TileReader reader)
     {
         if (_next != Layers + 1) throw new InvalidOperationException("scores come after the last layer");

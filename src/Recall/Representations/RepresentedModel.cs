@@ -30,9 +30,10 @@ sealed class RepresentedModel(string name, Checkpoint checkpoint) : IDisposable
             throw new RecallException($"{first.Name} has {first.Options.Layers} layers of hidden size {first.Options.HiddenSize}, {Name} has "
                 + $"{Options.Layers} of {Options.HiddenSize}: their representations cannot be compared");
         }
-        var different = Options.LayerTensors().Except(first.Options.LayerTensors()).Concat(first.Options.LayerTensors().Except(Options.LayerTensors())).FirstOrDefault();
-        if (different.Name is not null)
-            throw new RecallException($"{first.Name} and {Name} have different blocks: {different.Name} has shape {different.Shape} in one of them only");
+        var (own, others) = (Options.LayerTensors().ToList(), first.Options.LayerTensors().ToList());
+        var different = own.Except(others).Concat(others.Except(own)).FirstOrDefault();
+        if (different.Name is null) return;
+        throw new RecallException($"{first.Name} and {Name} have different blocks: {different.Name} has shape {different.Shape} in one of them only");
     }
 
     public void RequireTokens(IReadOnlyList<int[]> texts)
@@ -41,8 +42,9 @@ sealed class RepresentedModel(string name, Checkpoint checkpoint) : IDisposable
         {
             foreach (int id in texts[text])
             {
-                if (id < 0 || id >= Options.VocabularySize)
-                    throw new RecallException($"{Name}: text {text + 1} has the token id {id}; the model's vocabulary has {Options.VocabularySize}: is the tokenizer that of this model?");
+                if (id >= 0 && id < Options.VocabularySize) continue;
+                throw new RecallException($"{Name}: text {text + 1} has the token id {id}; the model's vocabulary has {Options.VocabularySize}: "
+                    + "is the tokenizer that of this model?");
             }
         }
     }
@@ -140,7 +142,8 @@ sealed class RepresentedModel(string name, Checkpoint checkpoint) : IDisposable
             var rows = weights.narrow(0, 0, count);
             new RowRange(head, first, count).ReadInto(rows, reader);
             var values = MemoryMarshal.Cast<byte, float>(nn.functional.linear(states, rows).to_type(ScalarType.Float32).contiguous().bytes);
-            for (int token = 0; token < states.shape[0]; token++) values.Slice(token * count, count).CopyTo(logits.AsSpan(token * vocabulary + first));
+            for (int token = 0; token < states.shape[0]; token++)
+                values.Slice(token * count, count).CopyTo(logits.AsSpan(token * vocabulary + first));
         }
         return logits;
     }
@@ -174,6 +177,7 @@ sealed class RepresentedModel(string name, Checkpoint checkpoint) : IDisposable
 
         public override IEnumerable<StoredTensor> Stored => whole.Stored;
 
-        public override void Read(TileReader reader, long start, Span<float> destination) => whole.Read(reader, first * Shape.RowLength + start, destination);
+        public override void Read(TileReader reader, long start, Span<float> destination) =>
+            whole.Read(reader, first * Shape.RowLength + start, destination);
     }
 }

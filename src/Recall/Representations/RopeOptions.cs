@@ -1,6 +1,11 @@
+using System.Text.Json.Nodes;
+
 namespace Recall.Representations;
 
-/// <summary>How the frequencies of rotary positions (arXiv 2104.09864) are stretched to longer texts; names as in transformers' <c>rope_type</c>.</summary>
+/// <summary>
+/// How the frequencies of rotary positions (arXiv 2104.09864) are stretched to longer texts; names as in transformers'
+/// <c>rope_type</c>.
+/// </summary>
 public enum RopeKind
 {
     /// <summary>Not at all.</summary>
@@ -15,7 +20,10 @@ public enum RopeKind
     Yarn,
 }
 
-/// <summary>Rotary positions, as config.json gives them in <c>rope_parameters</c> (transformers 5) or <c>rope_theta</c> and <c>rope_scaling</c>.</summary>
+/// <summary>
+/// Rotary positions, as config.json gives them in <c>rope_parameters</c> (transformers 5) or <c>rope_theta</c> and
+/// <c>rope_scaling</c>.
+/// </summary>
 public sealed record RopeOptions
 {
     /// <summary>The base θ; default 10000.</summary>
@@ -51,7 +59,9 @@ public sealed record RopeOptions
     /// <summary>Queries at position p are multiplied by 1 + this · log(1 + ⌊p / original positions⌋); 0 except in Ministral 3.</summary>
     public double QueryScalingBeta { get; init; }
 
-    /// <summary>Angle per position of each pair of a head's values, for a text of so many tokens: <paramref name="headDim"/> / 2 numbers.</summary>
+    /// <summary>
+    /// Angle per position of each pair of a head's values, for a text of so many tokens: <paramref name="headDim"/> / 2 numbers.
+    /// </summary>
     public double[] Frequencies(int headDim, long length)
     {
         double theta = Theta;
@@ -92,6 +102,12 @@ public sealed record RopeOptions
     {
         var rope = config.Section("rope_parameters") ?? config.Section("rope_scaling") ?? new ModelConfig([], config.Where);
         const int most = int.MaxValue;
+        string? nested = rope.Values.FirstOrDefault(entry => entry.Value is JsonObject).Key;
+        if (nested is not null)
+            throw rope.Error(nested, "sets rotary positions for one kind of layers; Recall computes models that have the same in all");
+        foreach (var part in new[] { rope, config })
+            if (part.Number("partial_rotary_factor", 0, 1) != 1)
+                throw part.Error("partial_rotary_factor", "is not 1; Recall rotates whole heads");
         string name = rope.Text("rope_type") ?? rope.Text("type") ?? "default";
         var kind = name switch
         {
@@ -108,7 +124,9 @@ public sealed record RopeOptions
         options = options with
         {
             // The frequencies of 'dynamic' depend on the length beyond max_position_embeddings, also where an original length is given.
-            OriginalMaxPositions = kind == RopeKind.Dynamic ? maxPositions : rope.Integer("original_max_position_embeddings", 1, most, maxPositions),
+            OriginalMaxPositions = kind == RopeKind.Dynamic
+                ? maxPositions
+                : rope.Integer("original_max_position_embeddings", 1, most, maxPositions),
         };
         options = options with
         {

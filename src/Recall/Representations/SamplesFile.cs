@@ -6,7 +6,8 @@ using Recall.Checkpoints;
 namespace Recall.Representations;
 
 /// <summary>
-/// Typical samples as JSONL: the fields of the row, or <c>text</c> where it has none, and <c>row</c> and <c>cluster_size</c> (in place of fields of
+/// Typical samples as JSONL: the fields of the row, or <c>text</c> where it has none, and <c>row</c> and <c>cluster_size</c> (in place
+/// of fields of
 /// that name). The file can be read, edited, and given as <c>samples</c> again.
 /// </summary>
 public static class SamplesFile
@@ -29,13 +30,17 @@ public static class SamplesFile
     }
 
     /// <summary>
-    /// Whether these rows are a choice already made, whose rows are all taken: one of them at least has <c>row</c> and <c>cluster_size</c>. Rows that a
+    /// Whether these rows are a choice already made, whose rows are all taken: one of them at least has <c>row</c> and
+    /// <c>cluster_size</c>. Rows that a
     /// user added by hand may lack them.
     /// </summary>
     public static bool IsSelection(IEnumerable<JsonObject> rows) => rows.Any(row => Count(row, RowKey) is >= 0 && Count(row, SizeKey) is >= 1);
 
     /// <summary>The cluster size that a row of a selection states; 1 where there is none.</summary>
     public static int ClusterSize(JsonObject row) => Count(row, SizeKey) is { } size and >= 1 ? size : 1;
+
+    /// <summary>The row of the data file that a row of a selection states; null where there is none.</summary>
+    public static int? Row(JsonObject row) => Count(row, RowKey) is { } number and >= 0 ? number : null;
 
     static int? Count(JsonObject row, string key) => row[key] is JsonValue value && value.TryGetValue(out int count) ? count : null;
 }

@@ -2,7 +2,9 @@ using Recall.Configuration;
 
 namespace Recall.Representations;
 
-/// <summary>How alike the representations of two models are, layer by layer (arXiv 2510.20479): 1 for equal ones, 0 for unlike ones.</summary>
+/// <summary>
+/// How alike the representations of two models are, layer by layer (arXiv 2510.20479): 1 for equal ones, 0 for unlike ones.
+/// </summary>
 public static class Similarity
 {
     /// <summary>
@@ -30,7 +32,8 @@ public static class Similarity
         var distances = new double[checked(m * (m - 1) / 2)];
         int n = 0;
         for (int j = 0; j < m; j++)
-            for (int other = j + 1; other < m; other++) distances[n++] = Math.Sqrt(PooledStates.SquaredDistance(reference[j], reference[other]));
+            for (int other = j + 1; other < m; other++)
+                distances[n++] = Math.Sqrt(PooledStates.SquaredDistance(reference[j], reference[other]));
         Array.Sort(distances);
         return n % 2 == 1 ? distances[n / 2] : (distances[n / 2 - 1] + distances[n / 2]) / 2;
     }
@@ -48,7 +51,8 @@ public static class Similarity
     }
 
     /// <summary>
-    /// Linear centred kernel alignment (arXiv 1905.00414): ‖XᵀY‖² / (‖XᵀX‖ ‖YᵀY‖), Frobenius norms, columns centred; computed from the Gram matrices
+    /// Linear centred kernel alignment (arXiv 1905.00414): ‖XᵀY‖² / (‖XᵀX‖ ‖YᵀY‖), Frobenius norms, columns centred; computed from the
+    /// Gram matrices
     /// of the samples: ‖XᵀY‖² = ⟨XXᵀ, YYᵀ⟩. NaN where the samples of either are all alike.
     /// </summary>
     public static double Cka(PooledStates model, PooledStates reference)
@@ -63,20 +67,26 @@ public static class Similarity
     /// <param name="reference">The reference model's place among them.</param>
     /// <param name="options">Kind and bandwidth.</param>
     /// <exception cref="RecallException">The samples are too few or too much alike for this kind.</exception>
-    internal static (double? Bandwidth, double[] Values) Of(int layer, IReadOnlyList<PooledStates> models, int reference, RecallOptions options)
+    internal static (double? Bandwidth, double[] Values) Of(
+        int layer, IReadOnlyList<PooledStates> models, int reference, RecallOptions options)
     {
         var newest = models[reference];
         switch (options.Similarity)
         {
             case SimilarityKind.Rbf:
                 double bandwidth = options.Bandwidth ?? MedianDistance(newest);
-                if (bandwidth == 0) throw NoDistance(layer, newest.Count, "the bandwidth 'median' has no distance to take; give a number, such as 'bandwidth: 10'");
+                if (bandwidth == 0)
+                    throw NoDistance(layer, newest.Count, "the bandwidth 'median' has no distance to take; give a number, such as 'bandwidth: 10'");
                 return (bandwidth, [.. models.Select(model => Rbf(model, newest, bandwidth))]);
             case SimilarityKind.Cosine:
                 return (null, [.. models.Select(model => Cosine(model, newest))]);
             default:
                 var values = models.Select(model => Cka(model, newest)).ToArray();
-                if (values.Any(double.IsNaN)) throw NoDistance(layer, newest.Count, "cka has nothing to compare; take 'similarity: rbf' with a number as bandwidth, or 'cosine'");
+                if (values.Any(double.IsNaN))
+                {
+                    throw NoDistance(layer, newest.Count,
+                        "cka has nothing to compare; take 'similarity: rbf' with a number as bandwidth, or 'cosine'");
+                }
                 return (null, values);
         }
     }
@@ -84,7 +94,8 @@ public static class Similarity
     static RecallException NoDistance(int layer, int samples, string so)
     {
         string what = samples == 1 ? "there is one typical sample only" : $"the {samples} typical samples are alike, or most of them,";
-        return new RecallException($"recall: {what} at layer {layer}{(layer == 0 ? " (the embedding's output)" : "")}, so {so}; or give more and different texts");
+        string place = layer == 0 ? "0 (the embedding's output)" : $"{layer}";
+        return new RecallException($"recall: {what} at layer {place}, so {so}; or give more and different texts");
     }
 
     static double[] CentredGram(PooledStates states)

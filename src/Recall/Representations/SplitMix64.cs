@@ -1,6 +1,9 @@
 namespace Recall.Representations;
 
-/// <summary>SplitMix64 (Steele, Lea and Flood 2014): the same numbers from the same seed on every version of .NET, which its own Random does not promise.</summary>
+/// <summary>
+/// SplitMix64 (Steele, Lea and Flood 2014): the same numbers from the same seed on every version of .NET, which its own Random does not
+/// promise.
+/// </summary>
 sealed class SplitMix64(ulong seed)
 {
     ulong _state = seed;

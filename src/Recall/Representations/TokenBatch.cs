@@ -4,7 +4,10 @@ using static TorchSharp.torch;
 
 namespace Recall.Representations;
 
-/// <summary>Texts of nearly equal length that go through a model together. Rows are filled up with id 0; what stands there never enters a result.</summary>
+/// <summary>
+/// Texts of nearly equal length that go through a model together. Rows are filled up with id 0; what stands there never enters a
+/// result.
+/// </summary>
 public sealed class TokenBatch : IDisposable
 {
     TokenBatch(Tensor ids, ImmutableArray<int> lengths, ImmutableArray<int> texts, bool paddedLeft)
@@ -37,10 +40,12 @@ public sealed class TokenBatch : IDisposable
 
     /// <summary>One batch of all the texts, in their order. Each must have a token.</summary>
     /// <exception cref="RecallException">A text without tokens, or no text.</exception>
-    public static TokenBatch Of(IReadOnlyList<int[]> texts, bool padLeft = false) => Of(texts, [.. Enumerable.Range(0, texts.Count)], padLeft);
+    public static TokenBatch Of(IReadOnlyList<int[]> texts, bool padLeft = false) =>
+        Of(texts, [.. Enumerable.Range(0, texts.Count)], padLeft);
 
     /// <summary>
-    /// Batches of at most <paramref name="tokens"/> tokens, padding included (a longer text is a batch of its own), of texts sorted by length:
+    /// Batches of at most <paramref name="tokens"/> tokens, padding included (a longer text is a batch of its own), of texts sorted by
+    /// length:
     /// longest first, so that memory is at its highest at once. Each batch is the caller's to dispose.
     /// </summary>
     public static IEnumerable<TokenBatch> ByLength(IReadOnlyList<int[]> texts, int tokens = 4096)
@@ -78,7 +83,7 @@ public sealed class TokenBatch : IDisposable
         if (pooling == Pooling.Mean)
         {
             // Sums are taken by selection, not by products with 0: a NaN at a padded place stays there.
-            var kept = hidden.to_type(ScalarType.Float32).masked_fill(Real.logical_not().unsqueeze(-1), 0);
+            var kept = hidden.to_type(ScalarType.Float32).ZeroWhere(Real.logical_not().unsqueeze(-1));
             return (kept.sum(1) / tensor(Lengths.Select(length => (float)length).ToArray()).unsqueeze(-1)).MoveToOuterDisposeScope();
         }
         var last = Lengths.Select(length => PaddedLeft ? hidden.shape[1] - 1 : (long)length - 1).ToArray();

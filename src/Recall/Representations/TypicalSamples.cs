@@ -5,11 +5,15 @@ namespace Recall.Representations;
 /// <param name="ClusterSize">Candidates in its cluster; 1 where there was nothing to cluster.</param>
 public readonly record struct TypicalSample(int Row, int ClusterSize);
 
-/// <summary>The few texts that stand for a task (arXiv 2510.20479): the members nearest to the centroids of K-means over the candidates' representations.</summary>
+/// <summary>
+/// The few texts that stand for a task (arXiv 2510.20479): the members nearest to the centroids of K-means over the candidates'
+/// representations.
+/// </summary>
 public static class TypicalSamples
 {
     /// <summary>
-    /// Which rows of a data set are candidates: a seeded draw without replacement, in the order of the file; all rows where there are no more than
+    /// Which rows of a data set are candidates: a seeded draw without replacement, in the order of the file; all rows where there are
+    /// no more than
     /// <paramref name="candidates"/>.
     /// </summary>
     public static IReadOnlyList<int> Draw(int rows, int candidates, int seed)
@@ -26,7 +30,10 @@ public static class TypicalSamples
         return order[..candidates];
     }
 
-    /// <summary>All distinct texts, at their first place, where there are no more than <paramref name="count"/>; else null: they are to be clustered.</summary>
+    /// <summary>
+    /// All distinct texts, at their first place, where there are no more than <paramref name="count"/>; else null: they are to be
+    /// clustered.
+    /// </summary>
     public static IReadOnlyList<TypicalSample>? WithoutClusters(IReadOnlyList<string> texts, int count)
     {
         var first = new HashSet<string>(StringComparer.Ordinal);
@@ -52,7 +59,8 @@ public static class TypicalSamples
         WithoutClusters(texts, count) ?? Nearest(representations, texts, KMeans.Cluster(representations, count, seed, cancellation: cancellation));
 
     /// <summary>
-    /// From each cluster the member nearest to its centre, the lowest row among equals, whose text no other cluster gave: equal texts may differ in the
+    /// From each cluster the member nearest to its centre, the lowest row among equals, whose text no other cluster gave: equal texts
+    /// may differ in the
     /// last digits of their representations, and so in their cluster.
     /// </summary>
     internal static IReadOnlyList<TypicalSample> Nearest(PooledStates representations, IReadOnlyList<string> texts, Clustering clusters)

@@ -2,13 +2,14 @@ using System.Collections.Immutable;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Recall.Configuration;
 using Recall.Checkpoints;
+using Recall.Configuration;
 
 namespace Recall.Representations;
 
 /// <summary>
-/// <c>weights.json</c>: how much of each model goes into each layer, and how that was found. Numbers are written so that reading gives them back exactly.
+/// <c>weights.json</c>: how much of each model goes into each layer, and how that was found. Numbers are written so that reading gives
+/// them back exactly.
 /// </summary>
 /// <param name="Models">The models' names, in the order of the weights.</param>
 /// <param name="Reference">The name of the model that the others were compared with.</param>
@@ -47,7 +48,12 @@ public sealed record WeightsFile(
         Add("max_tokens", Options.MaxTokens);
         Add("compute", Options.Compute.ToString().ToLowerInvariant());
         Add("seed", Options.Seed);
-        AddLines("samples", Samples.Select(sample => new JsonObject { ["row"] = sample.Row, ["cluster_size"] = sample.ClusterSize, ["text"] = sample.Text }), ",");
+        AddLines("samples", Samples.Select(sample => new JsonObject
+        {
+            ["row"] = sample.Row,
+            ["cluster_size"] = sample.ClusterSize,
+            ["text"] = sample.Text,
+        }), ",");
         AddLines("layers", Layers.Select(layer => new JsonObject
         {
             ["layer"] = layer.Layer,

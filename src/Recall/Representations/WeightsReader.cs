@@ -47,7 +47,8 @@ sealed class WeightsReader(string path)
         }
         catch (JsonException e)
         {
-            throw new RecallException($"{path}:{e.LineNumber + 1}:{e.BytePositionInLine + 1}: is not valid JSON: {e.Message.Split(" LineNumber")[0]}", e);
+            string what = e.Message.Split(" LineNumber")[0];
+            throw new RecallException($"{path}:{e.LineNumber + 1}:{e.BytePositionInLine + 1}: is not valid JSON: {what}", e);
         }
     }
 

@@ -1,6 +1,4 @@
 using System.Collections.Immutable;
-using Recall.Checkpoints;
-using Recall.Planning;
 
 namespace Recall.Streaming;
 
@@ -39,40 +37,5 @@ sealed class TensorStream(WorkerPool workers, OutputWriter writer)
             while (item > 0 && ends[item - 1] > tile) item--;   // tensors without elements have the end of the one before
             body(work[item], tile - (item == 0 ? 0 : ends[item - 1]), worker);
         }, cancellation);
-    }
-}
-
-/// <summary>Groups of output tensors, in the order in which they are merged.</summary>
-static class TensorGroups
-{
-    /// <summary>
-    /// Without representations: runs of the output's order whose inputs have about as many bytes as the options say. With them: the embedding, layer after layer, what
-    /// follows the last layer, and last what takes the mean of all weights.
-    /// </summary>
-    public static ImmutableArray<ImmutableArray<OutputTensor>> Of(MergePlan plan, bool byLayer)
-    {
-        if (byLayer)
-        {
-            int Order(OutputTensor tensor) => tensor.WeightLayer < 0 ? int.MaxValue
-                : 2 * tensor.WeightLayer + (tensor.WeightLayer > 0 && plan.Donor.Architecture.LayerOf(tensor.Name) is null ? 1 : 0);
-            return [.. plan.Tensors.GroupBy(Order).OrderBy(group => group.Key).Select(group => group.ToImmutableArray())];
-        }
-        var groups = ImmutableArray.CreateBuilder<ImmutableArray<OutputTensor>>();
-        var group = ImmutableArray.CreateBuilder<OutputTensor>();
-        long bytes = 0;
-        foreach (var tensor in plan.Tensors)
-        {
-            long own = tensor.Sources.SelectMany(source => source.Stored).Distinct<StoredTensor>(ReferenceEqualityComparer.Instance).Sum(stored => stored.Length);
-            if (group.Count > 0 && bytes + own > plan.Options.GroupBytes)
-            {
-                groups.Add(group.ToImmutable());
-                group.Clear();
-                bytes = 0;
-            }
-            group.Add(tensor);
-            bytes += own;
-        }
-        groups.Add(group.ToImmutable());
-        return groups.ToImmutable();
     }
 }

@@ -111,6 +111,15 @@ sealed class TensorWork
             writer.Write(_tensor.Shard, _tensor.Offset + first, worker.Reader.Bytes(stored, first, (int)(end - first)));
             return (int)(end - first);
         }
+        var bytes = Merge(tile, worker);
+        writer.Write(_tensor.Shard, _tensor.Offset + PlainEncoding.Of(_tensor.DType).Bytes(first), bytes);
+        return bytes.Length;
+    }
+
+    /// <summary>Merges one tile: its bytes in the output, until the worker's next tile.</summary>
+    public ReadOnlySpan<byte> Merge(int tile, Worker worker)
+    {
+        long first = tile * _tileElements, end = Math.Min(first + _tileElements, _elements);
         var encoding = PlainEncoding.Of(_tensor.DType);
         var bytes = worker.Bytes((int)encoding.Bytes(end - first));
         Begin(worker);
@@ -126,8 +135,7 @@ sealed class TensorWork
             if (!(Elementwise.MaxMagnitude(output) <= _tensor.DType.LargestNumber())) throw NotFinite(worker, start, length, output);
             encoding.Encode(output, bytes.Slice((int)encoding.Bytes(start - first), (int)encoding.Bytes(length)));
         }
-        writer.Write(_tensor.Shard, _tensor.Offset + encoding.Bytes(first), bytes);
-        return bytes.Length;
+        return bytes;
     }
 
     void Begin(Worker worker)

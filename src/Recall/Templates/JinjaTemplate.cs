@@ -11,7 +11,8 @@ using Jint.Runtime;
 namespace Recall.Templates;
 
 /// <summary>Which of Jinja's settings a template is written for.</summary>
-/// <param name="TrimBlocks">The line end after a statement and blanks before it are left out (<c>trim_blocks</c>, <c>lstrip_blocks</c>).</param>
+/// <param name="TrimBlocks">The line end after a statement and blanks before it are left out (<c>trim_blocks</c>,
+/// <c>lstrip_blocks</c>).</param>
 /// <param name="Strict">A variable that is not there is an error wherever it is printed or gone through (<c>StrictUndefined</c>).</param>
 public readonly record struct JinjaOptions(bool TrimBlocks, bool Strict)
 {
@@ -23,7 +24,8 @@ public readonly record struct JinjaOptions(bool TrimBlocks, bool Strict)
 }
 
 /// <summary>
-/// A Jinja template, parsed once. It runs in @huggingface/jinja inside Jint: no access to files, types or the network, and bounds on time, memory and
+/// A Jinja template, parsed once. It runs in @huggingface/jinja inside Jint: no access to files, types or the network, and bounds on time,
+/// memory and
 /// recursion for each rendering. May be used from several threads; renderings of one template queue.
 /// </summary>
 #pragma warning disable CA1001 // the engine holds managed memory only: nothing to give back
@@ -48,7 +50,8 @@ public sealed class JinjaTemplate
         (_source, _where, _strict) = (source, where, options.Strict);
         _engine = new Engine(setup =>
         {
-            // Checks the stack of the thread at each call, and gives up where it ends: recursion is counted by function, and the parser has many.
+            // Checks the stack of the thread at each call, and gives up where it ends: recursion is counted by function, and the parser has
+            // many.
             setup.Constraints.MaxExecutionStackCount = 1;
             setup.LimitMemory(MostMemory)
                 .LimitRecursion(DeepestRecursion)
@@ -79,7 +82,8 @@ public sealed class JinjaTemplate
     public string Source => _source;
 
     /// <summary>The text for some variables.</summary>
-    /// <exception cref="RecallException">A variable that is not there (with those that are), an error of the template, too much time, memory or recursion.</exception>
+    /// <exception cref="RecallException">A variable that is not there (with those that are), an error of the template, too much time,
+    /// memory or recursion.</exception>
     public string Render(JsonObject variables)
     {
         string json = Tagged(variables);
@@ -147,7 +151,8 @@ public sealed class JinjaTemplate
     static string Tagged(JsonObject variables)
     {
         var buffer = new System.Buffers.ArrayBufferWriter<byte>();
-        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = 1000 })) Write(variables, writer);
+        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+            MaxDepth = 1000 })) Write(variables, writer);
         return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 

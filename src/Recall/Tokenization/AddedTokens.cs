@@ -32,9 +32,11 @@ sealed class AddedTokens
             string content = item.Get("content").Text;
             if (content.Length == 0) continue;
             int stated = item.Get("id").Id, id = model.Id(content) ?? stated;
-            if (model.TryGetToken(id, out var other) && other != content) throw item.Error($"has id {id}, which is that of token {Quoted.Of(other)}");
+            if (model.TryGetToken(id, out var other)
+                && other != content) throw item.Error($"has id {id}, which is that of token {Quoted.Of(other)}");
             if (!added._vocabulary.TryAdd(content, id))
-                throw item.Error(added._vocabulary.Id(content) is null ? $"id {id} stands twice" : $"added token {Quoted.Of(content)} stands twice");
+                throw item.Error(added._vocabulary.Id(content) is null ? $"id {id} stands twice"
+                    : $"added token {Quoted.Of(content)} stands twice");
             var token = new AddedToken(id, content, item.FindTruth("single_word"), item.FindTruth("lstrip"), item.FindTruth("rstrip"),
                 item.FindTruth("normalized", true), item.FindTruth("special"));
             added.Add(token, normalizer);
@@ -54,7 +56,8 @@ sealed class AddedTokens
     /// <summary>The tokens with their ids.</summary>
     public Vocabulary Vocabulary => _vocabulary;
 
-    /// <summary>What an id decodes to: tokenizers 0.23 gives a token that is looked for in normalised text back normalised. Null where it is none.</summary>
+    /// <summary>What an id decodes to: tokenizers 0.23 gives a token that is looked for in normalised text back normalised. Null where it
+    /// is none.</summary>
     public string? Decoded(int id) => _decoded.GetValueOrDefault(id);
 
     /// <summary>Whether a token is left out on decoding without special tokens.</summary>
@@ -107,7 +110,8 @@ sealed class AddedTokens
         return text.Length > 0 && IsWord(rune);
     }
 
-    /// <summary>What <c>\w</c> means with Unicode: letters, marks, decimal digits, letter numbers, connectors, joiners, circled letters.</summary>
+    /// <summary>What <c>\w</c> means with Unicode: letters, marks, decimal digits, letter numbers, connectors, joiners, circled
+    /// letters.</summary>
     static bool IsWord(Rune rune) => rune.Value is 0x200C or 0x200D or (>= 0x24B6 and <= 0x24E9) || Rune.GetUnicodeCategory(rune) is
         UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter or UnicodeCategory.TitlecaseLetter or UnicodeCategory.ModifierLetter
         or UnicodeCategory.OtherLetter or UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark

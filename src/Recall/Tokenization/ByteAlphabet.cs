@@ -21,7 +21,8 @@ static class ByteAlphabet
         return mapped.ToString();
     }
 
-    /// <summary>Appends the bytes that a token stands for; a token with a character outside the alphabet stands for its own UTF-8.</summary>
+    /// <summary>Appends the bytes that a token stands for; a token with a character outside the alphabet stands for its own
+    /// UTF-8.</summary>
     public static void Unmap(string token, List<byte> bytes)
     {
         foreach (char c in token)

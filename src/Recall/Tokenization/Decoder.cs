@@ -30,16 +30,19 @@ static class Decoders
             case "Metaspace":
                 char replacement = PreTokenizers.Replacement(section);
                 bool prepended = PreTokenizers.Scheme(section) != "never";
-                return tokens => [.. tokens.Select((token, i) => (i == 0 && prepended ? token.Replace($"{replacement}", "", StringComparison.Ordinal) : token).Replace(replacement, ' '))];
+                return tokens => [.. tokens.Select((token, i) => (i == 0 && prepended
+                    ? token.Replace($"{replacement}", "", StringComparison.Ordinal) : token).Replace(replacement, ' '))];
             case "BPEDecoder":
                 string suffix = section.FindText("suffix") ?? "</w>";
                 if (suffix.Length == 0) throw section.Error("'suffix' is empty");
-                return tokens => [.. tokens.Select((token, i) => token.Replace(suffix, i == tokens.Count - 1 ? "" : " ", StringComparison.Ordinal))];
+                return tokens => [.. tokens.Select((token, i) => token.Replace(suffix, i == tokens.Count - 1 ? ""
+                    : " ", StringComparison.Ordinal))];
             case "WordPiece":
                 string prefix = section.FindText("prefix") ?? "##";
                 bool cleanup = section.FindTruth("cleanup", true);
                 return tokens => [.. tokens.Select((token, i) => WordPiece(token, i, prefix, cleanup))];
-            default: throw section.Unknown("decoder", "ByteLevel, ByteFallback, Fuse, Replace, Strip, Metaspace, BPEDecoder, WordPiece, Sequence");
+            default: throw section.Unknown("decoder",
+                "ByteLevel, ByteFallback, Fuse, Replace, Strip, Metaspace, BPEDecoder, WordPiece, Sequence");
         }
     }
 
@@ -57,7 +60,8 @@ static class Decoders
         var run = new List<byte>();
         foreach (string token in tokens)
         {
-            if (token is ['<', '0', 'x', _, _, '>'] && byte.TryParse(token.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte value))
+            if (token is ['<', '0', 'x', _, _, '>']
+                && byte.TryParse(token.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte value))
             {
                 run.Add(value);
                 continue;
@@ -94,7 +98,8 @@ static class Decoders
     {
         if (index > 0) token = token.StartsWith(prefix, StringComparison.Ordinal) ? token[prefix.Length..] : " " + token;
         if (!cleanup) return token;
-        foreach (var (from, to) in (ReadOnlySpan<(string, string)>)[(" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"),
+        foreach (var (from, to) in (ReadOnlySpan<(string, string)>)[(" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"),
+            (" n't", "n't"),
             (" 'm", "'m"), (" do not", " don't"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re")])
             token = token.Replace(from, to, StringComparison.Ordinal);
         return token;

@@ -19,7 +19,8 @@ readonly record struct JsonPart(JsonElement Element, string Where, string Path)
 
     public string Text => Element.ValueKind == JsonValueKind.String ? ReadText() : throw Error($"a text is expected here, not {Kind}");
 
-    public bool Truth => Element.ValueKind is JsonValueKind.True or JsonValueKind.False ? Element.GetBoolean() : throw Error($"true or false is expected here, not {Kind}");
+    public bool Truth => Element.ValueKind is JsonValueKind.True or JsonValueKind.False ? Element.GetBoolean()
+        : throw Error($"true or false is expected here, not {Kind}");
 
     public string? FindText(string key) => Find(key)?.Text;
 

@@ -28,7 +28,8 @@ static class Normalizers
             case "ByteLevel": return text => ByteAlphabet.Map(text);
             case "Strip":
                 bool left = section.FindTruth("strip_left", true), right = section.FindTruth("strip_right", true);
-                return text => (left, right) switch { (true, true) => text.Trim(), (true, false) => text.TrimStart(), (false, true) => text.TrimEnd(), _ => text };
+                return text => (left, right) switch { (true, true) => text.Trim(), (true, false) => text.TrimStart(), (false, true) =>
+                    text.TrimEnd(), _ => text };
             case "Replace":
                 var pattern = TextPattern.Read(section.Get("pattern"));
                 string content = section.Get("content").Text;
@@ -41,7 +42,8 @@ static class Normalizers
         }
     }
 
-    static Normalizer? Chain(Normalizer[] steps) => steps.Length == 0 ? null : text => steps.Aggregate(text, (current, step) => step(current));
+    static Normalizer? Chain(Normalizer[] steps) => steps.Length == 0 ? null : text => steps.Aggregate(text, (current, step) =>
+        step(current));
 
     static Normalizer Bert(JsonPart section)
     {
@@ -51,7 +53,8 @@ static class Normalizers
         {
             if (clean) text = Clean(text);
             if (chinese) text = SpaceOutChinese(text);
-            if (accents) text = Without(UnicodeNormalization.Normalize(text, compatible: false, compose: false), rune => Rune.GetUnicodeCategory(rune) == UnicodeCategory.NonSpacingMark);
+            if (accents) text = Without(UnicodeNormalization.Normalize(text, compatible: false, compose: false), rune =>
+                Rune.GetUnicodeCategory(rune) == UnicodeCategory.NonSpacingMark);
             return lower ? Lowercase(text) : text;
         };
     }
@@ -102,5 +105,6 @@ static class Normalizers
         return kept.ToString();
     }
 
-    static bool IsMark(Rune rune) => Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark;
+    static bool IsMark(Rune rune) =>
+        Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark;
 }

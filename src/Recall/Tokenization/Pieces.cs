@@ -121,7 +121,8 @@ sealed class ByteLevelSplit(bool addPrefixSpace, bool useRegex, bool map) : PreT
 
     public override void Split(Piece piece, List<Piece> into)
     {
-        if (addPrefixSpace && piece.Span is not [' ', ..]) piece = new Piece(string.Concat(" ", piece.Span), 0, piece.Length + 1, piece.AtStart);
+        if (addPrefixSpace && piece.Span is not [' ', ..]) piece = new Piece(string.Concat(" ", piece.Span), 0, piece.Length + 1,
+            piece.AtStart);
         int first = into.Count;
         if (useRegex) PatternSplit.Split(piece, Gpt2, SplitBehavior.Isolated, invert: false, into);
         else into.Add(piece);

@@ -14,7 +14,8 @@ sealed record PostProcessor(IReadOnlyList<int> Before, IReadOnlyList<int> After)
         return section.Type switch
         {
             "ByteLevel" => Nothing,
-            "Sequence" => section.Get("processors").Items.Select(item => Read(item)).Aggregate(Nothing, (inner, outer) => outer.Around(inner)),
+            "Sequence" => section.Get("processors").Items.Select(item => Read(item)).Aggregate(Nothing, (inner, outer) =>
+                outer.Around(inner)),
             "RobertaProcessing" or "BertProcessing" => new PostProcessor([TokenId(section.Get("cls"))], [TokenId(section.Get("sep"))]),
             "TemplateProcessing" => Template(section),
             _ => throw section.Unknown("post-processor", "TemplateProcessing, RobertaProcessing, BertProcessing, ByteLevel, Sequence"),
@@ -23,12 +24,14 @@ sealed record PostProcessor(IReadOnlyList<int> Before, IReadOnlyList<int> After)
 
     PostProcessor Around(PostProcessor inner) => new([.. Before, .. inner.Before], [.. inner.After, .. After]);
 
-    static int TokenId(JsonPart pair) => pair.Items.ToList() is [_, var id] ? id.Id : throw pair.Error("a token and its id are expected here");
+    static int TokenId(JsonPart pair) => pair.Items.ToList() is [_, var id] ? id.Id
+        : throw pair.Error("a token and its id are expected here");
 
     static PostProcessor Template(JsonPart section)
     {
         var special = new Dictionary<string, List<int>>(StringComparer.Ordinal);
-        foreach (var (name, token) in section.Get("special_tokens").Properties) special[name] = [.. token.Get("ids").Items.Select(id => id.Id)];
+        foreach (var (name, token) in section.Get("special_tokens").Properties) special[name] = [.. token.Get("ids").Items.Select(id =>
+            id.Id)];
         List<int> before = [], after = [];
         bool seen = false;
         foreach (var item in section.Get("single").Items)
@@ -36,7 +39,8 @@ sealed record PostProcessor(IReadOnlyList<int> Before, IReadOnlyList<int> After)
             if (item.Find("SpecialToken") is { } token)
             {
                 string name = token.Get("id").Text;
-                (seen ? after : before).AddRange(special.GetValueOrDefault(name) ?? throw token.Error($"{Quoted.Of(name)} is not among 'special_tokens'"));
+                (seen ? after : before).AddRange(special.GetValueOrDefault(name)
+                    ?? throw token.Error($"{Quoted.Of(name)} is not among 'special_tokens'"));
             }
             else
             {

@@ -27,13 +27,17 @@ static class PreTokenizers
 
     static void Add(JsonPart part, bool modelMaps, List<PreTokenizer> steps)
     {
-        void Split(string pattern, SplitBehavior behavior, bool invert = false) => steps.Add(new PatternSplit(TextPattern.Parse(pattern, part.Type), behavior, invert));
+        void Split(string pattern, SplitBehavior behavior, bool invert = false) =>
+            steps.Add(new PatternSplit(TextPattern.Parse(pattern, part.Type), behavior, invert));
         switch (part.Type)
         {
-            case "ByteLevel": steps.Add(new ByteLevelSplit(part.FindTruth("add_prefix_space", true), part.FindTruth("use_regex", true), !modelMaps)); break;
-            case "Split": steps.Add(new PatternSplit(TextPattern.Read(part.Get("pattern")), Behavior(part.Get("behavior")), part.FindTruth("invert"))); break;
+            case "ByteLevel": steps.Add(new ByteLevelSplit(part.FindTruth("add_prefix_space", true), part.FindTruth("use_regex", true),
+                !modelMaps)); break;
+            case "Split": steps.Add(new PatternSplit(TextPattern.Read(part.Get("pattern")), Behavior(part.Get("behavior")),
+                part.FindTruth("invert"))); break;
             case "Digits": Split(@"\p{N}", part.FindTruth("individual_digits") ? SplitBehavior.Isolated : SplitBehavior.Contiguous); break;
-            case "Punctuation": Split(Punctuation, part.Find("behavior") is { } behavior ? Behavior(behavior) : SplitBehavior.Isolated); break;
+            case "Punctuation": Split(Punctuation, part.Find("behavior") is { } behavior ? Behavior(behavior)
+                : SplitBehavior.Isolated); break;
             // Rust's \w, unlike Oniguruma's, holds the two joiners.
             case "Whitespace": Split(@"[\w\u200C\u200D]+|[^\w\s\u200C\u200D]+", SplitBehavior.Removed, invert: true); break;
             case "WhitespaceSplit": Split(@"\s", SplitBehavior.Removed); break;
@@ -42,7 +46,8 @@ static class PreTokenizers
                 Split(Punctuation, SplitBehavior.Isolated);
                 break;
             case "CharDelimiterSplit":
-                steps.Add(new PatternSplit(TextPattern.Literal(part.Get("delimiter").Text, part.Type), SplitBehavior.Removed, invert: false));
+                steps.Add(new PatternSplit(TextPattern.Literal(part.Get("delimiter").Text, part.Type), SplitBehavior.Removed,
+                    invert: false));
                 break;
             case "Metaspace": steps.Add(new MetaspaceSplit(Replacement(part), Scheme(part), part.FindTruth("split", true))); break;
             default: throw part.Unknown("pre-tokenizer", Known);

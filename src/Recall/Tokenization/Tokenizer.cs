@@ -6,7 +6,8 @@ using Recall.Tokenization.Models;
 namespace Recall.Tokenization;
 
 /// <summary>
-/// A tokenizer.json, ready to use: text to ids and back, as Hugging Face's tokenizers does. Its <c>truncation</c> and <c>padding</c> sections are not
+/// A tokenizer.json, ready to use: text to ids and back, as Hugging Face's tokenizers does. Its <c>truncation</c> and <c>padding</c>
+/// sections are not
 /// applied. May be used from several threads at once.
 /// </summary>
 public sealed class Tokenizer
@@ -33,13 +34,15 @@ public sealed class Tokenizer
     public int VocabularySize { get; }
 
     /// <summary>The tokenizer of a model, from its tokenizer.json.</summary>
-    /// <exception cref="RecallException">The model has none, it is broken, or it is of a kind that Recall does not know, which is named.</exception>
+    /// <exception cref="RecallException">The model has none, it is broken, or it is of a kind that Recall does not know, which is
+    /// named.</exception>
     public static Tokenizer Load(Checkpoint checkpoint)
     {
         if (checkpoint.Files.FirstOrDefault(file => file.Name == "tokenizer.json") is { } file)
             return Parse(file.Read(), file.Source ?? $"{checkpoint.Path}: tokenizer.json");
         string? other = checkpoint.Files.Select(file => file.Name)
-            .FirstOrDefault(name => name is "tokenizer.model" or "spiece.model" or "sentencepiece.bpe.model" or "vocab.json" or "vocab.txt");
+            .FirstOrDefault(name =>
+                name is "tokenizer.model" or "spiece.model" or "sentencepiece.bpe.model" or "vocab.json" or "vocab.txt");
         throw new RecallException(other is null
             ? $"{checkpoint.Path}: has no tokenizer.json; copy the tokenizer of its base model beside it"
             : $"{checkpoint.Path}: has {other}, but Recall reads tokenizer.json; save it from transformers once with AutoTokenizer.from_pretrained(…).save_pretrained(…)");
@@ -122,7 +125,8 @@ public sealed class Tokenizer
     public int? TokenId(string token) => _added.Vocabulary.Id(token) ?? _model.Vocabulary.Id(token);
 
     /// <summary>The token of an id, as it stands in the file (byte-level tokens in GPT-2's alphabet); null where there is none.</summary>
-    public string? TokenOf(int id) => _added.Vocabulary.TryGetToken(id, out var token) || _model.Vocabulary.TryGetToken(id, out token) ? token : null;
+    public string? TokenOf(int id) => _added.Vocabulary.TryGetToken(id, out var token) || _model.Vocabulary.TryGetToken(id, out token)
+        ? token : null;
 
     /// <summary>Whether the file marks the token of an id as special.</summary>
     public bool IsSpecial(int id) => TokenOf(id) is { } token && _added.IsSpecial(token);

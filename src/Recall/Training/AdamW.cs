@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace Recall.Training;
 
 /// <summary>
-/// Adam with decoupled weight decay (arXiv 1711.05101) as PyTorch computes it, β = (0.9, 0.999), ε = 1e-8, together with the clipping of the gradient.
+/// Adam with decoupled weight decay (arXiv 1711.05101) as PyTorch computes it, β = (0.9, 0.999), ε = 1e-8, together with the clipping
+/// of the gradient.
 /// </summary>
 sealed class AdamW : IDisposable
 {
@@ -17,12 +18,16 @@ sealed class AdamW : IDisposable
     public AdamW(IEnumerable<(Tensor Weight, double Decay)> weights)
     {
         using var quiet = no_grad();
+        using var scope = NewDisposeScope();
         _weights = [.. weights.Select(entry => (entry.Weight, entry.Decay, Zero(entry.Weight), Zero(entry.Weight)))];
+        foreach (var (weight, _, _, _) in _weights) weight.grad?.zero_();     // of a run before that stopped half-way
     }
 
     static Tensor Zero(Tensor like) => zeros_like(like, requires_grad: false).DetachFromDisposeScope();
 
-    /// <summary>Scales the gradients down so that together they are not longer than that: g · min(1, c / (‖g‖ + 1e-6)). Null: leaves them.</summary>
+    /// <summary>
+    /// Scales the gradients down so that together they are not longer than that: g · min(1, c / (‖g‖ + 1e-6)). Null: leaves them.
+    /// </summary>
     /// <returns>‖g‖ before.</returns>
     public double Clip(double? longest)
     {

@@ -8,7 +8,8 @@ namespace Recall.Training;
 /// <summary>The low-rank update of a model's linear layers while it is trained: y = W x + b + scale · B A x (arXiv 2106.09685).</summary>
 public sealed class LoraUpdate : IDisposable
 {
-    LoraUpdate(LoraOptions options, ImmutableSortedDictionary<string, (Tensor A, Tensor B)> factors) => (Options, Factors) = (options, factors);
+    LoraUpdate(LoraOptions options, ImmutableSortedDictionary<string, (Tensor A, Tensor B)> factors) =>
+        (Options, Factors) = (options, factors);
 
     /// <summary>Rank, scale, modules.</summary>
     public LoraOptions Options { get; }
@@ -38,7 +39,8 @@ public sealed class LoraUpdate : IDisposable
 
     /// <summary>An update with given factors, which it takes over.</summary>
     internal static LoraUpdate Of(LoraOptions options, IEnumerable<KeyValuePair<string, (Tensor A, Tensor B)>> factors) => new(options,
-        factors.ToImmutableSortedDictionary(factor => factor.Key, factor => (Trained(factor.Value.A), Trained(factor.Value.B)), StringComparer.Ordinal));
+        factors.ToImmutableSortedDictionary(
+            factor => factor.Key, factor => (Trained(factor.Value.A), Trained(factor.Value.B)), StringComparer.Ordinal));
 
     static Tensor Trained(Tensor factor) => factor.DetachFromDisposeScope().requires_grad_();
 

@@ -32,8 +32,10 @@ sealed class OutputFiles : IDisposable
     {
         if (File.Exists(folder)) throw new RecallException($"{folder}: is a file; a folder is expected for the output");
         if (!Directory.Exists(folder)) return;
-        var held = Directory.EnumerateFileSystemEntries(folder).Select(entry => Path.GetFileName(entry)).FirstOrDefault(name => !name.EndsWith(Partial, StringComparison.Ordinal));
-        if (held is not null) throw new RecallException($"{folder}: is not empty (it holds {Quoted.Of(held)}); name another folder for the output, or empty it");
+        var held = Directory.EnumerateFileSystemEntries(folder).Select(entry => Path.GetFileName(entry))
+            .FirstOrDefault(name => !name.EndsWith(Partial, StringComparison.Ordinal));
+        if (held is not null)
+            throw new RecallException($"{folder}: is not empty (it holds {Quoted.Of(held)}); name another folder for the output, or empty it");
     }
 
     /// <summary>Adds a file that is written by a function.</summary>

@@ -32,7 +32,8 @@ public sealed record LoraOptions
     public ImmutableArray<string> TargetModules { get; init; } = AllModules;
 
     /// <summary>Every linear layer of a block.</summary>
-    public static ImmutableArray<string> AllModules { get; } = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+    public static ImmutableArray<string> AllModules { get; } =
+        ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
     /// <summary>What B A is multiplied by.</summary>
     public double Scale => Alpha / (RsLora ? Math.Sqrt(Rank) : Rank);
@@ -109,7 +110,9 @@ public sealed record TrainConfig
     /// <exception cref="ConfigurationException">The message begins with <c>file:line:column key.path</c>.</exception>
     public static TrainConfig Parse(string text, string file) => TrainConfigReader.Read(YamlDocument.ParseMapping(text, file), file);
 
-    /// <summary>The learning rate of a step, counted from 0, of so many: it rises from 0, so that the first step of a warm-up changes nothing.</summary>
+    /// <summary>
+    /// The learning rate of a step, counted from 0, of so many: it rises from 0, so that the first step of a warm-up changes nothing.
+    /// </summary>
     public double LearningRateAt(int step, int steps)
     {
         int warmup = (int)(Warmup < 1 ? Math.Ceiling(Warmup * steps) : Warmup);

@@ -19,7 +19,8 @@ static class TrainConfigReader
         var lora = section.TakeSection("lora") is { } update ? ReadLora(update) : null;
         if (full && lora is not null) throw section.At(section.Take("full")!, "full").Error("either 'full' or 'lora', not both");
         if (!full && model.Lora is not null)
-            throw section.At(section.Take("model")!, "model").Error("a new adapter on top of an adapter would need both to be used; merge the two first, or train with 'full: true'");
+            throw section.At(section.Take("model")!, "model").Error(
+                "a new adapter on top of an adapter would need both to be used; merge the two first, or train with 'full: true'");
         if (section.Take("steps") is { } steps && section.Take("epochs") is not null)
             throw section.At(steps, "steps").Error("either 'steps' or 'epochs', not both");
         var config = new TrainConfig
@@ -62,7 +63,13 @@ static class TrainConfigReader
         if (alpha == 0) throw section.At(section.Take("alpha")!, "alpha").Error("must be above 0: with 0 nothing is learnt");
         if (section.TakeNumber("dropout") is { } dropout && dropout != 0)
             throw section.At(section.Take("dropout")!, "dropout").Error($"must be 0, not {dropout:R}: Recall trains without dropout");
-        var lora = new LoraOptions { Rank = rank, Alpha = alpha, RsLora = section.TakeBoolean("rslora") ?? false, TargetModules = ReadModules(section) };
+        var lora = new LoraOptions
+        {
+            Rank = rank,
+            Alpha = alpha,
+            RsLora = section.TakeBoolean("rslora") ?? false,
+            TargetModules = ReadModules(section),
+        };
         section.Finish();
         return lora;
     }
@@ -76,7 +83,8 @@ static class TrainConfigReader
             if (LoraOptions.AllModules.Contains(module)) continue;
             string hint = Quoted.Nearest(module, LoraOptions.AllModules) is { } near ? $"; did you mean '{near}'?" : "";
             throw section.At(node, "target_modules").Error(
-                $"{Quoted.Of(module)} is no linear layer of a block; known: {string.Join(", ", LoraOptions.AllModules)}, or the word all-linear{hint}");
+                $"{Quoted.Of(module)} is no linear layer of a block; "
+                + $"known: {string.Join(", ", LoraOptions.AllModules)}, or the word all-linear{hint}");
         }
         return [.. LoraOptions.AllModules.Where(modules.Contains)];
     }
@@ -94,13 +102,15 @@ static class TrainConfigReader
     {
         double warmup = section.TakeNumber("warmup", 0, 100_000_000) ?? 0.03;
         return warmup < 1 || warmup == Math.Floor(warmup) ? warmup
-            : throw section.At(section.Take("warmup")!, "warmup").Error($"a number of steps, or a share of them below 1, is expected here, not {warmup:R}");
+            : throw section.At(section.Take("warmup")!, "warmup").Error(
+                $"a number of steps, or a share of them below 1, is expected here, not {warmup:R}");
     }
 
     static DType? ReadType(YamlSection section)
     {
         if (section.TakeText("dtype") is not { } name) return null;
         if (DTypes.FromTorchName(name) is { } type && Types.Contains(type)) return type;
-        throw section.At(section.Take("dtype")!, "dtype").Error($"unknown type {Quoted.Of(name)}; known: {string.Join(", ", Types.Select(DTypes.TorchName))}");
+        throw section.At(section.Take("dtype")!, "dtype").Error(
+            $"unknown type {Quoted.Of(name)}; known: {string.Join(", ", Types.Select(DTypes.TorchName))}");
     }
 }

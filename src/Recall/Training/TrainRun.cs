@@ -20,25 +20,29 @@ public sealed record TrainProgress(int Step, int Steps, double Loss, double Lear
 
 /// <summary>What training gave.</summary>
 /// <param name="Output">The folder.</param>
+/// <param name="Rows">Rows of prompts and answers that were read.</param>
 /// <param name="TrainedWeights">How many numbers were trained.</param>
 /// <param name="Steps">Every step.</param>
 /// <param name="Notes">What the user should know: rows that were cut.</param>
-public sealed record TrainResult(string Output, long TrainedWeights, ImmutableArray<TrainedStep> Steps, ImmutableArray<string> Notes);
+public sealed record TrainResult(string Output, int Rows, long TrainedWeights, ImmutableArray<TrainedStep> Steps, ImmutableArray<string> Notes);
 
 /// <summary>
-/// <c>recall train</c>: rows → examples → steps → a checkpoint or an adapter. With the same config, data and thread count it writes the same bytes.
+/// <c>recall train</c>: rows → examples → steps → a checkpoint or an adapter. With the same config, data and thread count it writes
+/// the same bytes.
 /// </summary>
 public static class TrainRun
 {
-    /// <summary>The same with the config's model and its tokenizer, opened here.</summary>
-    /// <exception cref="RecallException">As below; also a model that is not there, or has no tokenizer.</exception>
+    /// <summary>Does what a training file asks: opens its model, tokenizer and data, then <see cref="Run(TrainConfig, Checkpoint,
+    /// IReadOnlyList{PromptAnswer},
+    /// Func{string, int[]}, IProgress{TrainProgress}?, Action{string}?, TimeProvider?, CancellationToken)"/>.</summary>
+    /// <exception cref="RecallException">As there; also a model or data that is not there, or a model without tokenizer.</exception>
     public static TrainResult Run(
-        TrainConfig config, IReadOnlyList<PromptAnswer> rows, IProgress<TrainProgress>? progress = null, Action<string>? note = null,
-        TimeProvider? time = null, CancellationToken cancellation = default)
+        TrainConfig config, IProgress<TrainProgress>? progress = null, Action<string>? note = null, TimeProvider? time = null,
+        CancellationToken cancellation = default)
     {
         var checkpoint = OpenedModel.Open(config.Model).Checkpoint;
         var tokenizer = Tokenizer.Load(checkpoint);
-        return Run(config, checkpoint, rows, text => tokenizer.Encode(text), progress, note, time, cancellation);
+        return Run(config, checkpoint, TrainingRows.Read(config), text => tokenizer.Encode(text), progress, note, time, cancellation);
     }
 
     /// <summary>Tunes a model on rows and writes the result. Cancelled or failed, it leaves nothing behind.</summary>
@@ -50,9 +54,11 @@ public static class TrainRun
     /// <param name="note">Takes what the user should know, as soon as it is known.</param>
     /// <param name="time">The clock; that of the system by default.</param>
     /// <param name="cancellation">Ends the work at the next batch.</param>
-    /// <exception cref="RecallException">The data, the model or the output folder is not usable, or the loss is not a number any more.</exception>
+    /// <exception cref="RecallException">The data, the model or the output folder is not usable, or the loss is not a number any
+    /// more.</exception>
     public static TrainResult Run(
-        TrainConfig config, Checkpoint checkpoint, IReadOnlyList<PromptAnswer> rows, Func<string, int[]> encode, IProgress<TrainProgress>? progress = null,
+        TrainConfig config, Checkpoint checkpoint, IReadOnlyList<PromptAnswer> rows, Func<string, int[]> encode,
+        IProgress<TrainProgress>? progress = null,
         Action<string>? note = null, TimeProvider? time = null, CancellationToken cancellation = default)
     {
         OutputFiles.CheckFree(config.Output);
@@ -67,15 +73,18 @@ public static class TrainRun
         using var lora = config.Lora is null ? null : LoraUpdate.Create(options, config.Lora, config.Seed);
         var steps = Steps(config, examples, model, lora, progress, time ?? TimeProvider.System, cancellation);
         Write(config, checkpoint, model, lora, steps, cancellation);
-        long trained = lora is null ? model.Weights.Values.Sum(weight => weight.numel()) : lora.Factors.Values.Sum(factor => factor.A.numel() + factor.B.numel());
-        return new TrainResult(config.Output, trained, steps, [.. notes]);
+        long trained = lora is null
+            ? model.Weights.Values.Sum(weight => weight.numel())
+            : lora.Factors.Values.Sum(factor => factor.A.numel() + factor.B.numel());
+        return new TrainResult(config.Output, rows.Count, trained, steps, [.. notes]);
     }
 
     static ImmutableArray<TrainedStep> Steps(
-        TrainConfig config, IReadOnlyList<TrainingExample> examples, LanguageModel model, LoraUpdate? lora, IProgress<TrainProgress>? progress,
-        TimeProvider time, CancellationToken cancellation)
+        TrainConfig config, IReadOnlyList<TrainingExample> examples, LanguageModel model, LoraUpdate? lora,
+        IProgress<TrainProgress>? progress, TimeProvider time, CancellationToken cancellation)
     {
-        int batches = (examples.Count + config.BatchSize - 1) / config.BatchSize, stepsAnEpoch = (batches + config.Accumulate - 1) / config.Accumulate;
+        int batches = (examples.Count + config.BatchSize - 1) / config.BatchSize;
+        int stepsAnEpoch = (batches + config.Accumulate - 1) / config.Accumulate;
         int count = config.Steps ?? (int)Math.Min((long)stepsAnEpoch * config.Epochs, int.MaxValue);
         var steps = ImmutableArray.CreateBuilder<TrainedStep>();
         using var trainer = new Trainer(model, config, count, lora);
@@ -91,7 +100,8 @@ public static class TrainRun
     }
 
     /// <summary>Epoch after epoch, each in an order of its own; the last batch and the last step of an epoch may be smaller.</summary>
-    static IEnumerable<IReadOnlyList<IReadOnlyList<TrainingExample>>> ShuffledSteps(IReadOnlyList<TrainingExample> examples, TrainConfig config)
+    static IEnumerable<IReadOnlyList<IReadOnlyList<TrainingExample>>> ShuffledSteps(
+        IReadOnlyList<TrainingExample> examples, TrainConfig config)
     {
         using var generator = new Generator((ulong)config.Seed, CPU);
         while (true)
@@ -103,7 +113,8 @@ public static class TrainRun
     }
 
     static void Write(
-        TrainConfig config, Checkpoint checkpoint, LanguageModel model, LoraUpdate? lora, ImmutableArray<TrainedStep> steps, CancellationToken cancellation)
+        TrainConfig config, Checkpoint checkpoint, LanguageModel model, LoraUpdate? lora, ImmutableArray<TrainedStep> steps,
+        CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
         using (var output = new OutputFiles(config.Output))
@@ -148,7 +159,8 @@ public static class TrainRun
         foreach (int id in examples.SelectMany(example => example.Ids))
         {
             if (id < 0 || id >= options.VocabularySize)
-                throw new RecallException($"{checkpoint.Path}: the tokenizer gives token {id}, but the embedding has {options.VocabularySize} rows; is it this model's tokenizer?");
+                throw new RecallException(
+                    $"{checkpoint.Path}: the tokenizer gives token {id}, but the embedding has {options.VocabularySize} rows; is it this model's tokenizer?");
         }
     }
 
@@ -158,7 +170,7 @@ public static class TrainRun
         long needed = checkpoint.Tensors.Sum(tensor => tensor.Shape.Elements) * (config.Lora is null ? 16 : 4);
         long there = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (needed > there)
-            throw new RecallException($"{checkpoint.Path}: training needs {needed:N0} bytes of memory for weights alone{(config.Lora is null ? ", gradients and optimizer" : "")}; "
-                + $"this machine has {there:N0}{(config.Lora is null ? ". With 'lora' a quarter of it would do" : "")}");
+            throw new RecallException($"{checkpoint.Path}: training needs {needed:N0} bytes of memory for weights"
+                + $"{(config.Lora is null ? ", gradients and optimizer" : "")} alone; this machine has {there:N0}{(config.Lora is null ? ". With 'lora' a quarter of it would do" : "")}");
     }
 }

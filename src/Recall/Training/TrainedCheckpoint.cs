@@ -109,8 +109,12 @@ static class TrainedCheckpoint
 
     static JsonObject Index(List<List<(TensorSource Source, DType Type)>> shards) => new()
     {
-        ["metadata"] = new JsonObject { ["total_size"] = shards.SelectMany(shard => shard).Sum(tensor => tensor.Source.Shape.Elements * tensor.Type.Size()) },
-        ["weight_map"] = new JsonObject(shards.SelectMany((shard, i) => shard.Select(tensor => (tensor.Source.Name, File: FileName(i, shards.Count))))
+        ["metadata"] = new JsonObject
+        {
+            ["total_size"] = shards.SelectMany(shard => shard).Sum(tensor => tensor.Source.Shape.Elements * tensor.Type.Size()),
+        },
+        ["weight_map"] = new JsonObject(shards
+            .SelectMany((shard, i) => shard.Select(tensor => (tensor.Source.Name, File: FileName(i, shards.Count))))
             .OrderBy(entry => entry.Name, StringComparer.Ordinal).Select(entry => KeyValuePair.Create(entry.Name, (JsonNode?)entry.File))),
     };
 

@@ -71,7 +71,9 @@ public sealed class Trainer : IDisposable
 
     RecallException Diverged(string what, double value) => new(
         $"training stopped at step {_step + 1} of {_steps}: {what} is {value}; nothing was written. "
-        + (_step == 0 ? "The model itself gives it: are its weights sound?" : $"Lower the learning rate ({_config.LearningRate:R}), or clip the gradient more."));
+        + (_step == 0
+            ? "The model itself gives it: are its weights sound?"
+            : $"Lower the learning rate ({_config.LearningRate:R}), or clip the gradient more."));
 
     /// <inheritdoc/>
     public void Dispose()

@@ -12,8 +12,10 @@ public readonly record struct PromptAnswer(string Prompt, string Answer);
 public sealed record TrainingExample(int[] Ids, int AnswerStart)
 {
     /// <summary>
-    /// Encodes rows. Prompt and answer are encoded together, since that is how the model will read them: the answer begins at the first token
-    /// in which the two differ from the prompt alone. An end token is added. Rows that are too long lose the beginning of their prompt, or the end of an
+    /// Encodes rows. Prompt and answer are encoded together, since that is how the model will read them: the answer begins at the first
+    /// token
+    /// in which the two differ from the prompt alone. An end token is added. Rows that are too long lose the beginning of their prompt,
+    /// or the end of an
     /// answer that alone is too long; a note says how many.
     /// </summary>
     /// <param name="rows">The rows.</param>
@@ -32,7 +34,8 @@ public sealed record TrainingExample(int[] Ids, int AnswerStart)
         {
             var (prompt, answer) = rows[row];
             if (string.IsNullOrWhiteSpace(answer))
-                throw new RecallException($"row {row + 1} of the data has no answer; does the template of 'answer' name a field that the rows have?");
+                throw new RecallException(
+                    $"row {row + 1} of the data has no answer; does the template of 'answer' name a field that the rows have?");
             var given = encode(prompt);
             var all = encode(prompt + answer).ToList();
             if (endToken is { } end && (all.Count == 0 || all[^1] != end)) all.Add(end);
@@ -46,10 +49,12 @@ public sealed record TrainingExample(int[] Ids, int AnswerStart)
                 if (all.Count > maxTokens) cutAnswers++;
                 if (all.Count > maxTokens) all.RemoveRange(maxTokens, all.Count - maxTokens);
             }
-            if (start >= all.Count) throw new RecallException($"row {row + 1} of the data: its answer {Quoted.Of(answer)} has no tokens of its own");
+            if (start >= all.Count)
+                throw new RecallException($"row {row + 1} of the data: its answer {Quoted.Of(answer)} has no tokens of its own");
             examples.Add(new TrainingExample([.. all], start));
         }
-        if (cut > 0) notes.Add($"{cut} of {rows.Count} rows have more than {maxTokens} tokens (max_tokens): their prompts were cut at the beginning");
+        if (cut > 0)
+            notes.Add($"{cut} of {rows.Count} rows have more than {maxTokens} tokens (max_tokens): their prompts were cut at the beginning");
         if (cutAnswers > 0) notes.Add($"{cutAnswers} of them have answers of more than {maxTokens} tokens, which were cut at the end");
         return examples;
     }
@@ -59,7 +64,8 @@ public sealed record TrainingExample(int[] Ids, int AnswerStart)
 static class AnswerLoss
 {
     /// <summary>
-    /// Mean cross-entropy over all answer tokens of the batch: a scalar with its gradient. The head is computed only where there is something to predict.
+    /// Mean cross-entropy over all answer tokens of the batch: a scalar with its gradient. The head is computed only where there is
+    /// something to predict.
     /// </summary>
     public static Tensor Of(LanguageModel model, IReadOnlyList<TrainingExample> examples, ModelLinearLayer? linear)
     {

@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Recall.Alignment;
 using Recall.Checkpoints;
-using TorchSharp;
 
 namespace Recall.Tests.Alignment;
 

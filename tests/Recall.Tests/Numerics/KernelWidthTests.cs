@@ -70,7 +70,7 @@ public class KernelWidthTests
         text.Append($"elementwise {Hash(MemoryMarshal.AsBytes(Samples.Bits(sum).AsSpan()))}\n");
         float[] finite = [.. values.Select(value => float.IsFinite(value) ? value : 1f)];
         text.Append($"dot {Sums.Dot(finite, finite):R}\nmagnitudes {Sums.Magnitudes(finite):R}\n");
-        Golden.Match("kernels.txt", text.ToString());
+        GoldenText.Match("kernels.txt", text.ToString());
     }
 
     static string Hash(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes))[..32];

@@ -45,6 +45,25 @@ public class GenerationTests : TorchTests
         Assert.Equal(expected, made.Select(row => row.Concat(Enumerable.Repeat(0, expected[0].Length - row.Length)).ToArray()));
     }
 
+    [Fact]
+    public void ACacheWithoutRoomGrows()
+    {
+        using var scope = NewDisposeScope();
+        using var quiet = no_grad();
+        using var model = Load();
+        using var cache = new KeyValueCache(model.Options, rows: 1, capacity: 1);
+        using var context = AttentionContext.Of(model.Options, 7);
+        using var batch = TokenBatch.Of([[1, 5, 9, 8, 7, 6, 5]]);
+        var whole = model.Forward(batch.Ids, context);
+        for (int past = 0; past < 7; past++)
+        {
+            using var step = AttentionContext.Of(model.Options, batch.Real.narrow(1, 0, past + 1), past);
+            var one = model.Forward(batch.Ids.narrow(1, past, 1), step, cache: cache);
+            GoldenTensors.AssertNear(whole.narrow(1, past, 1), one, $"token {past}", 1e-5);
+        }
+        Assert.Equal(7, cache.Length);
+    }
+
     [Theory]
     [InlineData("mistral")]
     [InlineData("ministral3")]

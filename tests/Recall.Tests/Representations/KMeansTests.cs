@@ -3,7 +3,9 @@ using Recall.Representations;
 
 namespace Recall.Tests.Representations;
 
-/// <summary>Against scikit-learn, on the point sets of fixtures/kmeans and one of the reference material (real hidden states, 576 values).</summary>
+/// <summary>
+/// Against scikit-learn, on the point sets of fixtures/kmeans and one of the reference material (real hidden states, 576 values).
+/// </summary>
 public class KMeansTests
 {
     const string Real = "real-576";

@@ -3,18 +3,19 @@ using System.Text.Json.Nodes;
 using Recall.Checkpoints;
 using Recall.Configuration;
 using Recall.Representations;
+using Recall.Tokenization;
 
 namespace Recall.Tests.Representations;
 
 /// <summary>From tokens to layer weights on the three tiny models of fixtures/recall, against PyTorch and NumPy.</summary>
-public class RecallWeightsTests
+public class RecallWeightsTests : TorchTests
 {
     static readonly string[] Names = ["expert_a", "expert_b", "newest"];
     static readonly RecallOptions Float32 = new() { Compute = ComputeType.Float32, Count = 8 };
 
-    public static TheoryData<string, double> Golden() => SimilarityTests.Golden();
+    public static TheoryData<string, double> Cases() => SimilarityTests.Cases();
 
-    [Theory, MemberData(nameof(Golden))]
+    [Theory, MemberData(nameof(Cases))]
     public void WeightsOfTheWholePipelineAreThoseOfTheReference(string key, double temperature)
     {
         var expected = Expected()["similarity"]![key]!;
@@ -39,6 +40,14 @@ public class RecallWeightsTests
                 Assert.Equal((double)weights[layer]![i]!, found.Weights[i], temperature == 0.01 ? 1e-3 : 1e-4);
             }
         }
+    }
+
+    [Fact]
+    public void TokensOfTheTextsAreThoseOfTheTokenizersLibrary()
+    {
+        var tokenizer = Tokenizer.Parse(File.ReadAllBytes(Fixtures.Path("recall", "tokenizer", "tokenizer.json")), "tokenizer.json");
+
+        Assert.All(Candidates(), sample => Assert.Equal(sample.Ids, tokenizer.Encode(sample.Text).Take(40)));
     }
 
     [Theory]
@@ -85,7 +94,7 @@ public class RecallWeightsTests
             var padded = golden.Floats($"states.newest.{states.Layer}");
             int row = padded.Length / 2;
             for (int text = 0; text < 2; text++)
-                AssertNear([.. padded.Skip(text * row).Take(48 * texts[text].Length)], [.. states.Tokens[text].Select(value => (double)value)]);
+                AssertNear(Doubles(padded.Skip(text * row).Take(48 * texts[text].Length)), Doubles(states.Tokens[text]));
             layers++;
         }, cancellation: TestContext.Current.CancellationToken);
 
@@ -108,7 +117,7 @@ public class RecallWeightsTests
         for (int text = 0; text < 2; text++)
         {
             Assert.Equal(160 * texts[text].Length, logits[text].Length);
-            AssertNear([.. golden.Skip(text * 6 * 160).Take(6 * 160)], [.. logits[text].Take(6 * 160).Select(value => (double)value)]);
+            AssertNear(Doubles(golden.Skip(text * 6 * 160).Take(6 * 160)), Doubles(logits[text].Take(6 * 160)));
         }
     }
 
@@ -207,10 +216,13 @@ public class RecallWeightsTests
         Assert.StartsWith("broken: the output of block 2 (layer 3) holds NaN", error.Message);
     }
 
-    static void AssertNear(double[] expected, IReadOnlyList<double> found) =>
-        Assert.InRange(expected.Zip(found, (a, b) => double.IsNaN(b) ? double.PositiveInfinity : Math.Abs(a - b)).Max() + (expected.Length == found.Count ? 0 : 1), 0, 1e-4);
+    static void AssertNear(double[] expected, double[] found)
+    {
+        Assert.Equal(expected.Length, found.Length);
+        for (int i = 0; i < expected.Length; i++) Assert.Equal(expected[i], found[i], 1e-4);
+    }
 
-    static void AssertNear(IReadOnlyList<float> expected, IReadOnlyList<double> found) => AssertNear([.. expected.Select(value => (double)value)], found);
+    static double[] Doubles(IEnumerable<float> values) => [.. values.Select(value => (double)value)];
 
     static (string Name, Checkpoint Checkpoint)[] Models() => [.. Names.Select(name => (name, Checkpoint.Open(Fixtures.Path("recall", name))))];
 

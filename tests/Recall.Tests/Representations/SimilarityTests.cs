@@ -9,10 +9,10 @@ public class SimilarityTests
 {
     static readonly string[] Models = ["expert_a", "expert_b", "newest"];
 
-    public static TheoryData<string, double> Golden() =>
+    public static TheoryData<string, double> Cases() =>
         new(Similarities().SelectMany(entry => entry.Value!["weights"]!.AsObject().Select(weights => (entry.Key, double.Parse(weights.Key)))));
 
-    [Theory, MemberData(nameof(Golden))]
+    [Theory, MemberData(nameof(Cases))]
     public void EqualsNumPyFromTheSameRepresentations(string key, double temperature)
     {
         var expected = Similarities()[key]!;

@@ -50,6 +50,19 @@ public class TensorLeakTests : TorchTests
     }
 
     [Fact]
+    public void StreamsOfRepresentations()
+    {
+        (string, Checkpoint)[] models = [("a", Open("llama")), ("b", Open("llama"))];
+        Sample[] samples = [new(0, "one", [1, 2, 3]), new(1, "two", [1, 9, 4, 5]), new(2, "one again", [1, 2, 3])];
+        AssertNothingStays(() => RecallWeights.Compute(models, 1, samples, new RecallOptions { Compute = ComputeType.Float32 }));
+        AssertNothingStays(() =>
+        {
+            var options = new RepresentOptions { Pooling = null };
+            Represent.Run("a", models[0].Item2, [[1, 2, 3]], options, _ => { }, (_, _) => { }, TestContext.Current.CancellationToken);
+        });
+    }
+
+    [Fact]
     public void GenerationAndTraining()
     {
         using var model = Load("llama");

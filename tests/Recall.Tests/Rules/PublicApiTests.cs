@@ -10,5 +10,5 @@ public class PublicApiTests
     /// </summary>
     [Fact]
     public void ThePublicApiIsTheOneThatWasReviewed() =>
-        Golden.Match("public-api.txt", typeof(RecallException).Assembly.GeneratePublicApi(new ApiGeneratorOptions { IncludeAssemblyAttributes = false }));
+        GoldenText.Match("public-api.txt", typeof(RecallException).Assembly.GeneratePublicApi(new ApiGeneratorOptions { IncludeAssemblyAttributes = false }));
 }

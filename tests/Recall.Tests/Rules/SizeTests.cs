@@ -35,7 +35,8 @@ public class SizeTests
     [Fact]
     public void NoFolderIsNamedForAKindOfType()
     {
-        string[] kinds = ["Models", "Helpers", "Interfaces", "Utils", "Utilities", "Common", "Services", "Managers", "Extensions"];
+        // "Models" is not among them: it is the stage of a tokenizer that Hugging Face calls so.
+        string[] kinds = ["Helpers", "Interfaces", "Utils", "Utilities", "Common", "Services", "Managers", "Extensions"];
         var folders = Sources("src").Select(file => Path.GetFileName(Path.GetDirectoryName(file)!)).Distinct();
         Assert.Empty(folders.Intersect(kinds));
     }

@@ -14,13 +14,14 @@ public class WhoMayNameWhomTests
         ["Numerics"] = [],
         ["Configuration"] = ["Numerics"],
         ["Checkpoints"] = ["Numerics"],
-        ["Tokenization"] = ["Numerics", "Checkpoints"],
+        ["Templates"] = [],
+        ["Tokenization"] = ["Numerics", "Checkpoints", "Templates"],
         ["Methods"] = ["Numerics", "Checkpoints"],
         ["Planning"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization", "Methods"],
         ["Streaming"] = ["Numerics", "Configuration", "Checkpoints", "Methods", "Planning"],
-        ["Representations"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization"],
-        ["Training"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization", "Representations"],
-        ["Evaluation"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization", "Representations"],
+        ["Representations"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization"],
+        ["Training"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization", "Planning", "Representations"],
+        ["Evaluation"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization", "Planning", "Representations"],
         ["Reporting"] = ["Numerics", "Configuration", "Checkpoints", "Methods", "Planning", "Streaming"],
     };
 

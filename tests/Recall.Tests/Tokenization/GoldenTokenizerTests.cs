@@ -3,16 +3,19 @@ using Recall.Tokenization;
 
 namespace Recall.Tests.Tokenization;
 
-/// <summary>Encodings and decodings of Hugging Face's tokenizers, text by text (fixtures/tokenizers, and the larger set beside the repository).</summary>
+/// <summary>Encodings and decodings of Hugging Face's tokenizers, text by text (fixtures/tokenizers, and the larger set beside the
+/// repository).</summary>
 public class GoldenTokenizerTests
 {
     /// <summary>Parts that Recall refuses by name.</summary>
     static readonly Dictionary<string, string> Refused = new()
     {
-        ["t5"] = "Precompiled", ["xlm-roberta"] = "Precompiled", ["albert"] = "Precompiled", ["rare-parts"] = "Nmt", ["removed-parts"] = "CTC",
+        ["t5"] = "Precompiled", ["xlm-roberta"] = "Precompiled", ["albert"] = "Precompiled", ["rare-parts"] = "Nmt",
+            ["removed-parts"] = "CTC",
     };
 
-    public static TheoryData<string> Own() => [.. Directory.GetDirectories(Fixtures.Path("tokenizers")).Select(folder => Path.GetFileName(folder)).Order()];
+    public static TheoryData<string> Own() => [.. Directory.GetDirectories(Fixtures.Path("tokenizers")).Select(folder =>
+        Path.GetFileName(folder)).Order()];
 
     [Theory, MemberData(nameof(Own))]
     public void IdsAndTextsAreThoseOfTokenizers(string name) => Check(Fixtures.Path("tokenizers", name), name);
@@ -69,7 +72,8 @@ public class GoldenTokenizerTests
         }
     }
 
-    static IEnumerable<JsonNode> Rows(string folder, string file) => File.ReadLines(Path.Combine(folder, file)).Select(line => JsonNode.Parse(line)!);
+    static IEnumerable<JsonNode> Rows(string folder, string file) => File.ReadLines(Path.Combine(folder, file)).Select(line =>
+        JsonNode.Parse(line)!);
 
     static int[] Ids(JsonNode? list) => [.. list!.AsArray().Select(id => (int)id!)];
 }

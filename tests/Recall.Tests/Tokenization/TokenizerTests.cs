@@ -116,7 +116,8 @@ public class TokenizerTests
         var merges = new List<string> { "a b", "ab ab", "b a", "c c", "abab c", "cc cc" };
         var vocabulary = new JsonObject { ["a"] = 0, ["b"] = 1, ["c"] = 2, ["|"] = 3 };
         foreach (string merge in merges) vocabulary[merge.Replace(" ", "")] = vocabulary.Count;
-        var model = new JsonObject { ["type"] = "BPE", ["vocab"] = vocabulary, ["merges"] = new JsonArray([.. merges.Select(m => JsonValue.Create(m))]) };
+        var model = new JsonObject { ["type"] = "BPE", ["vocab"] = vocabulary, ["merges"] = new JsonArray([.. merges.Select(m =>
+            JsonValue.Create(m))]) };
         var tokenizer = Parse(new JsonObject { ["model"] = model }.ToJsonString());
         Gen.Char["abc"].Array[1, 100].Select(letters => new string(letters)).Sample(word =>
         {
@@ -129,5 +130,6 @@ public class TokenizerTests
 
     static Tokenizer Golden(string name) => Tokenizer.Parse(File.ReadAllBytes(Fixtures.Path("tokenizers", name, "tokenizer.json")), name);
 
-    static Tokenizer Parse(string json) => Tokenizer.Parse(Encoding.UTF8.GetBytes(json.Replace("@model", Model, StringComparison.Ordinal)), "x/tokenizer.json");
+    static Tokenizer Parse(string json) =>
+        Tokenizer.Parse(Encoding.UTF8.GetBytes(json.Replace("@model", Model, StringComparison.Ordinal)), "x/tokenizer.json");
 }

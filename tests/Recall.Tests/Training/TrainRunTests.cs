@@ -157,7 +157,7 @@ public class TrainRunTests : TorchTests
     public void AModelWithoutTokenizerIsNamed()
     {
         using var folder = new TemporaryFolder();
-        var error = Assert.Throws<RecallException>(() => TrainRun.Run(Config(folder["out"], ""), Rows, cancellation: TestContext.Current.CancellationToken));
+        var error = Assert.Throws<RecallException>(() => TrainRun.Run(Config(folder["out"], ""), cancellation: TestContext.Current.CancellationToken));
         Assert.Contains("has no tokenizer.json", error.Message);
         Assert.False(Directory.Exists(folder["out"]));
     }

@@ -46,7 +46,7 @@ sealed class GgufConfig(GgufFile file, GgufFamily family, IReadOnlyList<TensorSo
         config["max_position_embeddings"] = Count("context_length");
         config["rms_norm_eps"] = Number("attention.layer_norm_rms_epsilon") ?? throw Missing("attention.layer_norm_rms_epsilon");
         config[family.ModelType == "gemma2" ? "hidden_activation" : "hidden_act"] = family.ModelType == "gemma2" ? "gelu_pytorch_tanh" : "silu";
-        AddRotary(config);
+        AddRotary(config, headSize);
         bool biases = tensors.Any(tensor => tensor.Name.EndsWith("self_attn.q_proj.bias", StringComparison.Ordinal));
         if (family.ModelType is "llama" or "qwen3" or "qwen3_moe" or "gemma2") config["attention_bias"] = biases;
         if (family.ModelType is "llama") config["mlp_bias"] = tensors.Any(tensor => tensor.Name.EndsWith("mlp.up_proj.bias", StringComparison.Ordinal));
@@ -55,7 +55,7 @@ sealed class GgufConfig(GgufFile file, GgufFamily family, IReadOnlyList<TensorSo
         if (family.ModelType is "qwen3_moe") AddExperts(config);
     }
 
-    void AddRotary(JsonObject config)
+    void AddRotary(JsonObject config, long headSize)
     {
         double theta = Number("rope.freq_base") ?? 10_000;
         string? scaling = _metadata.Text($"{family.Architecture}.rope.scaling.type");
@@ -71,6 +71,11 @@ sealed class GgufConfig(GgufFile file, GgufFamily family, IReadOnlyList<TensorSo
             config["rope_scaling"] = new JsonObject { ["rope_type"] = scaling, ["factor"] = factor };
             if (Integer("rope.scaling.original_context_length") is { } original)
                 parameters["original_max_position_embeddings"] = config["rope_scaling"]!["original_max_position_embeddings"] = original;
+        }
+        else if (RotaryFactors.Find(file) is { } factors && factors.Scaling(headSize, theta) is { } llama3)
+        {
+            config["rope_scaling"] = llama3;
+            foreach (var (key, value) in llama3) parameters[key] = value!.DeepClone();
         }
         config["rope_parameters"] = parameters;
     }
@@ -111,7 +116,8 @@ sealed class GgufConfig(GgufFile file, GgufFamily family, IReadOnlyList<TensorSo
     TensorSource Find(string part)
     {
         string name = $"{family.Names[part]}.weight";
-        return tensors.FirstOrDefault(tensor => tensor.Name == name) ?? throw new RecallException($"{file.Path}: tensor '{part}.weight' is missing");
+        return tensors.FirstOrDefault(tensor => tensor.Name == name)
+            ?? throw new RecallException($"{file.Path}: tensor '{part}.weight' is missing");
     }
 
     bool Has(string key) => _metadata.Has($"{family.Architecture}.{key}");
@@ -123,7 +129,8 @@ sealed class GgufConfig(GgufFile file, GgufFamily family, IReadOnlyList<TensorSo
     double? Number(string key) => _metadata.Number($"{family.Architecture}.{key}") switch
     {
         null => null,
-        { } number => double.IsFinite(number) && number > 0 ? number : throw _metadata.Wrong($"{family.Architecture}.{key}", "a number above 0"),
+        { } number => double.IsFinite(number) && number > 0 ? number
+            : throw _metadata.Wrong($"{family.Architecture}.{key}", "a number above 0"),
     };
 
     RecallException Missing(string key) => new($"{file.Path}: metadata '{family.Architecture}.{key}' is missing");

@@ -29,8 +29,10 @@ sealed record GgufFile(string Path, GgufMetadata Metadata, IReadOnlyList<StoredT
                 ? "is a big-endian GGUF file; Recall reads little-endian ones" : $"has GGUF version {version}; Recall reads versions 2 and 3");
         }
         ulong tensorCount = cursor.UInt64("the number of tensors"), keyCount = cursor.UInt64("the number of metadata keys");
-        if (tensorCount > (ulong)(cursor.Remaining / SmallestTensor)) throw cursor.Bad($"claims {tensorCount} tensors, more than the file can hold");
-        if (keyCount > (ulong)(cursor.Remaining / SmallestKey)) throw cursor.Bad($"claims {keyCount} metadata keys, more than the file can hold");
+        if (tensorCount > (ulong)(cursor.Remaining / SmallestTensor))
+            throw cursor.Bad($"claims {tensorCount} tensors, more than the file can hold");
+        if (keyCount > (ulong)(cursor.Remaining / SmallestKey))
+            throw cursor.Bad($"claims {keyCount} metadata keys, more than the file can hold");
 
         var metadata = GgufMetadata.Read(cursor, file.Path, keyCount);
         long alignment = ReadAlignment(metadata);
@@ -58,7 +60,8 @@ sealed record GgufFile(string Path, GgufMetadata Metadata, IReadOnlyList<StoredT
         if (!metadata.Values.TryGetValue("general.alignment", out object? value)) return DefaultAlignment;
         if (value is not uint alignment) throw metadata.Wrong("general.alignment", "a UINT32");
         return BitOperations.IsPow2(alignment) && alignment is >= (uint)LeastAlignment and <= (uint)LargestAlignment
-            ? alignment : throw metadata.Wrong("general.alignment", $"a power of two from {LeastAlignment} to {LargestAlignment}, not {alignment}");
+            ? alignment
+            : throw metadata.Wrong("general.alignment", $"a power of two from {LeastAlignment} to {LargestAlignment}, not {alignment}");
     }
 
     static (string, Shape, GgufEncoding, ulong) ReadEntry(GgufCursor cursor, string what)
@@ -72,7 +75,8 @@ sealed record GgufFile(string Path, GgufMetadata Metadata, IReadOnlyList<StoredT
         for (int i = (int)rank - 1; i >= 0; i--)
         {
             ulong extent = cursor.UInt64(what);
-            extents[i] = extent <= long.MaxValue ? (long)extent : throw cursor.Bad($"{what} has a dimension of {extent}, which is too large");
+            extents[i] = extent <= long.MaxValue ? (long)extent
+                : throw cursor.Bad($"{what} has a dimension of {extent}, which is too large");
         }
         var encoding = GgufEncoding.Of(cursor.UInt32(what), out string? refusal);
         if (encoding is null) throw cursor.Bad($"{what} has {refusal}");
@@ -100,7 +104,8 @@ sealed record GgufFile(string Path, GgufMetadata Metadata, IReadOnlyList<StoredT
             var (name, shape, encoding, offset) = entries[i];
             string what = $"{file.Path}: tensor {Quoted.Of(name)}";
             if (!names.Add(name)) throw new RecallException($"{what} stands twice");
-            if (offset % (ulong)alignment != 0) throw new RecallException($"{what} begins at {offset}, no multiple of the alignment {alignment}");
+            if (offset % (ulong)alignment != 0)
+                throw new RecallException($"{what} begins at {offset}, no multiple of the alignment {alignment}");
             long length = encoding.Encoding.Bytes(shape.Elements), room = file.Length - dataBegin;
             if (room < 0 || offset > (ulong)room || length > room - (long)offset)
                 throw new RecallException($"{what} lies beyond the file: {length} bytes from {offset} of {Math.Max(room, 0)}; the file is cut short, or its header lies");

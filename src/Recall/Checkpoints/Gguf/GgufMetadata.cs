@@ -20,7 +20,8 @@ sealed class GgufMetadata(string path, IReadOnlyDictionary<string, object> value
 
     public string? Text(string key) => Get<string>(key, "text");
 
-    public bool? Flag(string key) => values.TryGetValue(key, out object? value) ? value as bool? ?? throw Wrong(key, "true or false") : null;
+    public bool? Flag(string key)
+        => values.TryGetValue(key, out object? value) ? value as bool? ?? throw Wrong(key, "true or false") : null;
 
     public string[]? Texts(string key) => Get<string[]>(key, "an array of texts");
 
@@ -83,7 +84,8 @@ sealed class GgufMetadata(string path, IReadOnlyDictionary<string, object> value
         uint type = cursor.UInt32(what);
         ulong count = cursor.UInt64(what);
         if (type >= Sizes.Length) throw cursor.Bad($"{what} is an array of the unknown value type {type}");
-        if (count > (ulong)(cursor.Remaining / Sizes[type])) throw cursor.Bad($"{what} claims {count} elements, more than the file can hold");
+        if (count > (ulong)(cursor.Remaining / Sizes[type]))
+            throw cursor.Bad($"{what} claims {count} elements, more than the file can hold");
         if (count > MostElements) throw cursor.Bad($"{what} has {count} elements, above the limit of {MostElements}");
         if (type == TextType)
         {
@@ -104,7 +106,8 @@ sealed class GgufMetadata(string path, IReadOnlyDictionary<string, object> value
     {
         if (type >= Sizes.Length) throw cursor.Bad($"{what} has the unknown value type {type}");
         var bytes = cursor.Take(checked(count * Sizes[type]), what);
-        if (type == BoolType && bytes.ContainsAnyExceptInRange((byte)0, (byte)1)) throw cursor.Bad($"{what} holds a BOOL that is neither 0 nor 1");
+        if (type == BoolType && bytes.ContainsAnyExceptInRange((byte)0, (byte)1))
+            throw cursor.Bad($"{what} holds a BOOL that is neither 0 nor 1");
         return type switch
         {
             0 => bytes.ToArray(),

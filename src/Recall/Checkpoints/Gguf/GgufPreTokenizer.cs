@@ -17,11 +17,13 @@ sealed record GgufPreTokenizer(string Sections)
 
     static readonly GgufPreTokenizer Llama3 = Split(
         """(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+""")
-        with { IgnoresMerges = true, AddsBeginning = true };
+        with
+    { IgnoresMerges = true, AddsBeginning = true };
 
     static readonly GgufPreTokenizer Qwen2 = Split(
         """(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+""")
-        with { Normalizes = true };
+        with
+    { Normalizes = true };
 
     const string LowerWord = """[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+""";
     const string UpperWord = """[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*""";

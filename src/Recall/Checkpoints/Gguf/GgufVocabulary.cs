@@ -44,7 +44,8 @@ sealed record GgufVocabulary(
     {
         var ids = new Dictionary<string, int>(Tokens.Count, StringComparer.Ordinal);
         for (int id = 0; id < Tokens.Count; id++)
-            if (!ids.TryAdd(Tokens[id], id)) throw new RecallException($"{Path}: its tokens {ids[Tokens[id]]} and {id} are both {Quoted.Of(Tokens[id])}");
+            if (!ids.TryAdd(Tokens[id], id))
+                throw new RecallException($"{Path}: its tokens {ids[Tokens[id]]} and {id} are both {Quoted.Of(Tokens[id])}");
         return ids;
     }
 

@@ -79,13 +79,15 @@ abstract class LegacyEncoding(string name, int blockBytes, bool hasMinimum) : Qu
 
     protected static int Nibble(ReadOnlySpan<byte> bytes, int element) => element < 16 ? bytes[element] & 0xF : bytes[element - 16] >> 4;
 
-    protected static int FifthBit(ReadOnlySpan<byte> bits, int element) => (int)(BinaryPrimitives.ReadUInt32LittleEndian(bits) >> element & 1) << 4;
+    protected static int FifthBit(ReadOnlySpan<byte> bits, int element)
+        => (int)(BinaryPrimitives.ReadUInt32LittleEndian(bits) >> element & 1) << 4;
 }
 
 /// <summary>d·(q − 8), 4 bits a code.</summary>
 sealed class Q4_0() : LegacyEncoding("Q4_0", 18, false)
 {
-    protected override Vector256<sbyte> Codes(ref byte block) => Nibbles(ref Unsafe.Add(ref block, 2)).AsSByte() - Vector256.Create((sbyte)8);
+    protected override Vector256<sbyte> Codes(ref byte block)
+        => Nibbles(ref Unsafe.Add(ref block, 2)).AsSByte() - Vector256.Create((sbyte)8);
 
     protected override int Code(ReadOnlySpan<byte> block, int element) => Nibble(block[2..], element) - 8;
 }
@@ -104,7 +106,8 @@ sealed class Q5_0() : LegacyEncoding("Q5_0", 22, false)
     protected override Vector256<sbyte> Codes(ref byte block)
         => (Nibbles(ref Unsafe.Add(ref block, 6)) | FifthBits(ref Unsafe.Add(ref block, 2))).AsSByte() - Vector256.Create((sbyte)16);
 
-    protected override int Code(ReadOnlySpan<byte> block, int element) => (Nibble(block[6..], element) | FifthBit(block[2..], element)) - 16;
+    protected override int Code(ReadOnlySpan<byte> block, int element)
+        => (Nibble(block[6..], element) | FifthBit(block[2..], element)) - 16;
 }
 
 /// <summary>d·q + m, 5 bits a code.</summary>

@@ -23,7 +23,8 @@ abstract class QuantizedEncoding(string name, int blockElements, int blockBytes)
     public override DType DType => DType.F32;
 
     /// <inheritdoc/>
-    public override void Decode(ReadOnlySpan<byte> source, Span<float> destination) => Decode(source, destination, Vector128.IsHardwareAccelerated);
+    public override void Decode(ReadOnlySpan<byte> source, Span<float> destination)
+        => Decode(source, destination, Vector128.IsHardwareAccelerated);
 
     /// <summary>Decodes with or without vectors: the results are the same.</summary>
     internal void Decode(ReadOnlySpan<byte> source, Span<float> destination, bool vectors)

@@ -21,15 +21,18 @@ static class LegacyPickleFile
         if (new PickleReader(stream).Read() is not BigInteger magic || magic != Magic)
             throw Bad(file, "is a pickle, but not one of torch.save: the magic number is missing");
         object protocol = new PickleReader(stream).Read();
-        if (protocol is not ProtocolVersion) throw Bad(file, $"has the protocol version {(protocol is long number ? number : "?")}; Recall reads {ProtocolVersion}");
+        if (protocol is not ProtocolVersion)
+            throw Bad(file, $"has the protocol version {(protocol is long number ? number : "?")}; Recall reads {ProtocolVersion}");
         if (new PickleReader(stream).Read() is not PickleDict system) throw Bad(file, "has no system info");
         bool bigEndian = system.Entries.GetValueOrDefault("little_endian") is PickleBoolean { Value: false };
         var weights = StateDict.Find(new PickleReader(stream).Read(), file.Path);
-        if (new PickleReader(stream, keepLists: true).Read() is not PickleList { Elements: { } keys }) throw Bad(file, "has no list of storage keys");
+        if (new PickleReader(stream, keepLists: true).Read() is not PickleList { Elements: { } keys })
+            throw Bad(file, "has no list of storage keys");
 
         var records = ReadRecords(file, keys, Used(file, weights), stream.Position, bigEndian);
         var tensors = new PickledTensors(file,
-            storage => records.TryGetValue(storage.Key, out var record) ? record : throw Bad(file, $"has no record of the storage {Quoted.Of(storage.Key)}"), bigEndian);
+            storage => records.TryGetValue(storage.Key, out var record) ? record
+                : throw Bad(file, $"has no record of the storage {Quoted.Of(storage.Key)}"), bigEndian);
         return [.. weights.Select(entry => tensors.Place(entry.Name, entry.Tensor))];
     }
 
@@ -58,10 +61,13 @@ static class LegacyPickleFile
             file.Read(position, size);
             position += size.Length;
             long count = bigEndian ? BinaryPrimitives.ReadInt64BigEndian(size) : BinaryPrimitives.ReadInt64LittleEndian(size);
-            if (count != storage.Count) throw Bad(file, $"has the storage {Quoted.Of(name)} with {count} elements; its tensors say {storage.Count}");
+            if (count != storage.Count)
+                throw Bad(file, $"has the storage {Quoted.Of(name)} with {count} elements; its tensors say {storage.Count}");
             int unit = storage.Type.DType?.Size() ?? 1;
-            if (count > (file.Length - position) / unit) throw Bad(file, $"is cut short: the storage {Quoted.Of(name)} of {count} elements lies beyond the file");
-            if (!records.TryAdd(name, new StorageRecord(position, count * unit))) throw Bad(file, $"lists the storage {Quoted.Of(name)} twice");
+            if (count > (file.Length - position) / unit)
+                throw Bad(file, $"is cut short: the storage {Quoted.Of(name)} of {count} elements lies beyond the file");
+            if (!records.TryAdd(name, new StorageRecord(position, count * unit)))
+                throw Bad(file, $"lists the storage {Quoted.Of(name)} twice");
             position += count * unit;
         }
         return records;

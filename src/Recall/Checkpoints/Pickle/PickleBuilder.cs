@@ -35,7 +35,8 @@ sealed class PickleBuilder(PickleStream stream)
             throw stream.Bad("has a persistent id that is not a tuple (\"storage\", class, key, location, size)");
         if (parts[1] is not PickleGlobal { Kind: PickleGlobalKind.Storage or PickleGlobalKind.UntypedStorage } type)
             throw stream.Bad("has a storage of a class that is no storage");
-        if (parts[2] is not string key || parts[4] is not long count) throw stream.Bad("has a storage whose key is no text or whose size is no integer");
+        if (parts[2] is not string key || parts[4] is not long count)
+            throw stream.Bad("has a storage whose key is no text or whose size is no integer");
         if (count < 0) throw stream.Bad($"has the storage {Quoted.Of(key)} of the negative size {count}");
         if (parts.Length == 5 || parts[5] is PickleOpaque) return new PickleStorage(type, key, count, View: null);
         if (parts[5] is not object[] { Length: 3 } view || view[1] is not long offset || view[2] is not long length)
@@ -54,7 +55,8 @@ sealed class PickleBuilder(PickleStream stream)
         var strides = Integers(arguments[3], "strides");
         var typed = storage.Type;
         if (function.Kind == PickleGlobalKind.RebuildTensorV3)
-            typed = arguments[6] as PickleGlobal is { Kind: PickleGlobalKind.DType } type ? type : throw stream.Bad("has a tensor whose dtype is no dtype");
+            typed = arguments[6] as PickleGlobal is { Kind: PickleGlobalKind.DType } type ? type
+                : throw stream.Bad("has a tensor whose dtype is no dtype");
         if (typed.DType is not { } dtype) return Foreign($"a tensor of {typed.Name}");
         return new PickleTensor(storage, dtype, offset, extents, strides);
     }

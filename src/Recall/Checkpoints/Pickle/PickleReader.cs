@@ -113,7 +113,8 @@ sealed class PickleReader(PickleStream stream, bool keepLists = false)
                 break;
             case (byte)'b':
                 var build = PopMany(2);
-                if (build[0] is not (PickleDict or PickleTensor)) throw stream.Bad("sets attributes of something that is neither a dict nor a parameter");
+                if (build[0] is not (PickleDict or PickleTensor))
+                    throw stream.Bad("sets attributes of something that is neither a dict nor a parameter");
                 Push(build[0]);
                 break;
             case (byte)'Q': Push(_builder.Storage(Pop())); break;
@@ -133,8 +134,15 @@ sealed class PickleReader(PickleStream stream, bool keepLists = false)
 
     static string Refused(byte code) => code switch
     {
-        (byte)'P' => "PERSID", (byte)'o' => "OBJ", (byte)'S' => "STRING", 0x81 => "NEWOBJ", 0x92 => "NEWOBJ_EX",
-        0x82 or 0x83 or 0x84 => "EXT", 0x97 => "NEXT_BUFFER", 0x98 => "READONLY_BUFFER", _ => "",
+        (byte)'P' => "PERSID",
+        (byte)'o' => "OBJ",
+        (byte)'S' => "STRING",
+        0x81 => "NEWOBJ",
+        0x92 => "NEWOBJ_EX",
+        0x82 or 0x83 or 0x84 => "EXT",
+        0x97 => "NEXT_BUFFER",
+        0x98 => "READONLY_BUFFER",
+        _ => "",
     };
 
     void PushGlobal(string? module, string? name)
@@ -213,7 +221,8 @@ sealed class PickleReader(PickleStream stream, bool keepLists = false)
         _memo[index] = Peek();
     }
 
-    void Get(uint index) => Push(_memo.TryGetValue(index, out object? value) ? value : throw stream.Bad($"asks for the object {index}, which was never kept"));
+    void Get(uint index) => Push(_memo.TryGetValue(index, out object? value) ? value
+        : throw stream.Bad($"asks for the object {index}, which was never kept"));
 
     void Push(object value) => _stack.Add(value);
 

@@ -57,7 +57,8 @@ sealed class PickleStream(DataFile file, string name, long begin, long end)
     /// <summary>The next bytes; the span holds until the next call.</summary>
     public ReadOnlySpan<byte> Take(ulong length)
     {
-        if (length > (ulong)(end - Position)) throw Bad(length <= 8 ? "ends within an instruction, or without STOP" : $"claims {length} bytes beyond its end");
+        if (length > (ulong)(end - Position))
+            throw Bad(length <= 8 ? "ends within an instruction, or without STOP" : $"claims {length} bytes beyond its end");
         int count = (int)length;
         if (Position < _windowBegin || Position + count > _windowEnd)
         {

@@ -30,7 +30,8 @@ sealed class PickledTensors(DataFile file, Func<PickleStorage, StorageRecord> fi
     TensorSource Check(string name, PickleTensor tensor)
     {
         var storage = tensor.Storage!;
-        if (tensor.Extents.Count != tensor.Strides.Count) throw Bad(name, $"has {tensor.Extents.Count} sizes, but {tensor.Strides.Count} strides");
+        if (tensor.Extents.Count != tensor.Strides.Count)
+            throw Bad(name, $"has {tensor.Extents.Count} sizes, but {tensor.Strides.Count} strides");
         if (tensor.Extents.Any(extent => extent < 0)) throw Bad(name, "has a negative size");
         if (tensor.Strides.Any(stride => stride < 0)) throw Bad(name, "has a negative stride");
         if (tensor.Offset < 0) throw Bad(name, "has a negative offset");
@@ -47,7 +48,8 @@ sealed class PickledTensors(DataFile file, Func<PickleStorage, StorageRecord> fi
         var shape = new Shape([.. tensor.Extents]);
         long last = 0;
         for (int i = 0; i < shape.Rank; i++) last = checked(last + Math.Max(shape[i] - 1, 0) * tensor.Strides[i]);
-        if (shape.Elements > 0 ? checked(tensor.Offset + last) >= room : tensor.Offset > room) throw Bad(name, "reaches beyond its storage");
+        if (shape.Elements > 0 ? checked(tensor.Offset + last) >= room : tensor.Offset > room)
+            throw Bad(name, "reaches beyond its storage");
         if (shape.Elements > room && shape.Elements > Math.Max(SmallExpansion, file.Length))
             throw Bad(name, $"repeats the elements of its storage to {shape.Elements}, more than the file can hold");
 

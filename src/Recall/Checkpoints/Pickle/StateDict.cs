@@ -9,7 +9,8 @@ static class StateDict
     /// <exception cref="RecallException">There is no state dict, or it is not clear which.</exception>
     public static IReadOnlyList<(string Name, PickleTensor Tensor)> Find(object root, string path)
     {
-        if (root is not PickleDict dict) throw new RecallException($"{path}: holds no state dict: a dict of tensors is expected at its root");
+        if (root is not PickleDict dict)
+            throw new RecallException($"{path}: holds no state dict: a dict of tensors is expected at its root");
         if (HoldsTensors(dict) || dict.Entries.Count == 0) return Tensors(dict, path, "");
         var below = Roots.Where(name => dict.Entries.GetValueOrDefault(name) is PickleDict inner && HoldsTensors(inner)).ToList();
         return below.Count switch

@@ -46,7 +46,8 @@ sealed class ZipDirectory
     {
         var entry = _entries[name];
         if ((entry.Flags & 1) != 0) throw Bad(name, "is encrypted");
-        if (entry.Method != 0) throw Bad(name, $"is compressed (method {entry.Method}); torch.save does not compress: unpack it and save it again with torch");
+        if (entry.Method != 0)
+            throw Bad(name, $"is compressed (method {entry.Method}); torch.save does not compress: unpack it and save it again with torch");
         if (entry.Packed != entry.Length) throw Bad(name, "is stored, but its two sizes differ");
         if (entry.Header > _begin - LocalLength) throw Bad(name, "lies beyond the file");
         Span<byte> local = stackalloc byte[LocalLength];
@@ -104,7 +105,8 @@ sealed class ZipDirectory
             string name = Encoding.UTF8.GetString(bytes.Slice(EntryLength, nameLength));
             var (plain, packed, header) = WideSizes(bytes.Slice(EntryLength + nameLength, extraLength), UInt32(bytes, 24), UInt32(bytes, 20), UInt32(bytes, 42));
             if (plain < 0 || packed < 0 || header < 0) throw Bad(name, "has a negative size");
-            if (!_entries.TryAdd(name, new Entry(name, UInt16(bytes, 8), UInt16(bytes, 10), packed, plain, header))) throw Bad(name, "stands twice");
+            if (!_entries.TryAdd(name, new Entry(name, UInt16(bytes, 8), UInt16(bytes, 10), packed, plain, header)))
+                throw Bad(name, "stands twice");
             bytes = bytes[length..];
         }
     }

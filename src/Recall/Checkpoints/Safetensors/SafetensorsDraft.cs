@@ -5,8 +5,8 @@ using Recall.Numerics;
 namespace Recall.Checkpoints.Safetensors;
 
 /// <summary>
-/// A safetensors file of float32 tensors that are computed one after the other, in any order: each goes to its place when it is there, so that
-/// memory does not grow with the file. It takes its name when it is finished; until then, and if it never is, there is no such file.
+/// A safetensors file of float32 tensors that are computed one after the other, in any order: each goes to its place when it is there, so
+/// that memory does not grow with the file. It takes its name when it is finished; until then, and if it never is, there is no such file.
 /// </summary>
 public sealed class SafetensorsDraft : IDisposable
 {
@@ -22,8 +22,10 @@ public sealed class SafetensorsDraft : IDisposable
     {
         _path = path;
         var all = tensors.ToList();
-        var (header, offsets, length) = SafetensorsHeader.Make(all.Select(tensor => (tensor.Name, DType.F32, tensor.Shape)), SafetensorsHeader.TorchMetadata);
+        var (header, offsets, length) = SafetensorsHeader.Make(
+            all.Select(tensor => (tensor.Name, DType.F32, tensor.Shape)), SafetensorsHeader.TorchMetadata);
         for (int i = 0; i < all.Count; i++) _missing.Add(all[i].Name, (offsets[i], all[i].Shape.Elements));
+        if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder) Try(() => Directory.CreateDirectory(folder));
         _file = Try(() => File.OpenHandle(Aside, FileMode.Create, FileAccess.Write, FileShare.None, FileOptions.None, length));
         Try(() => RandomAccess.Write(_file, header, 0));
     }
@@ -34,7 +36,8 @@ public sealed class SafetensorsDraft : IDisposable
     /// <exception cref="RecallException">The disk refuses.</exception>
     public void Write(string name, ReadOnlySpan<float> values)
     {
-        if (!_missing.Remove(name, out var place)) throw new ArgumentException($"{name} is not in the file, or is written already", nameof(name));
+        if (!_missing.Remove(name, out var place))
+            throw new ArgumentException($"{name} is not in the file, or is written already", nameof(name));
         ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length, place.Elements);
         try
         {
@@ -50,7 +53,8 @@ public sealed class SafetensorsDraft : IDisposable
     /// <exception cref="RecallException">The disk refuses.</exception>
     public void Finish()
     {
-        if (_missing.Count > 0) throw new InvalidOperationException($"{_missing.Count} tensors are not written, {_missing.Keys.First()} among them");
+        if (_missing.Count > 0)
+            throw new InvalidOperationException($"{_missing.Count} tensors are not written, {_missing.Keys.First()} among them");
         Try(() =>
         {
             RandomAccess.FlushToDisk(_file);

@@ -4,7 +4,8 @@ using System.Text;
 namespace Recall.Tokenization.Models;
 
 /// <summary>
-/// Byte-pair encoding (Sennrich et al., 2016, arXiv 1508.07909): of all neighbouring pairs the one that was learned first merges first, the leftmost
+/// Byte-pair encoding (Sennrich et al., 2016, arXiv 1508.07909): of all neighbouring pairs the one that was learned first merges first, the
+/// leftmost
 /// of equals, until no pair is known. Characters are bytes (GPT-2) or code points.
 /// </summary>
 sealed class BytePairModel : TokenModel
@@ -36,10 +37,12 @@ sealed class BytePairModel : TokenModel
     /// <exception cref="RecallException">A merge of tokens that are not there, dropout, wrong types.</exception>
     public static BytePairModel Read(JsonPart part, bool mapsBytes)
     {
-        if (part.Find("dropout") is { } dropout && !(dropout.Element.ValueKind == System.Text.Json.JsonValueKind.Number && dropout.Element.GetDouble() == 0))
+        if (part.Find("dropout") is { } dropout && !(dropout.Element.ValueKind == System.Text.Json.JsonValueKind.Number
+            && dropout.Element.GetDouble() == 0))
             throw dropout.Error("dropout makes encodings random; set it to null");
         var vocabulary = Vocabulary.Read(part.Get("vocab"));
-        var options = new BytePairOptions(mapsBytes, part.FindText("continuing_subword_prefix") ?? "", part.FindText("end_of_word_suffix") ?? "",
+        var options = new BytePairOptions(mapsBytes, part.FindText("continuing_subword_prefix")
+            ?? "", part.FindText("end_of_word_suffix") ?? "",
             part.FindTruth("fuse_unk"), part.FindTruth("byte_fallback"), part.FindTruth("ignore_merges"));
         int unknown = -1;
         if (part.FindText("unk_token") is { } token && !vocabulary.TryGetId(token, out unknown))
@@ -114,7 +117,8 @@ sealed class BytePairModel : TokenModel
         return symbols;
     }
 
-    /// <summary>The tokens <c>&lt;0x00&gt;</c> … <c>&lt;0xFF&gt;</c>, or null where some are missing: then unknown characters have no bytes.</summary>
+    /// <summary>The tokens <c>&lt;0x00&gt;</c> … <c>&lt;0xFF&gt;</c>, or null where some are missing: then unknown characters have no
+    /// bytes.</summary>
     public static int[]? ByteTokens(Vocabulary vocabulary)
     {
         int[] tokens = [.. Enumerable.Range(0, 256).Select(value => vocabulary.Id($"<0x{value:X2}>") ?? -1)];
@@ -129,4 +133,5 @@ sealed class BytePairModel : TokenModel
 /// <param name="FuseUnknown">Neighbouring unknown characters are one unknown token.</param>
 /// <param name="ByteFallback">Unknown characters become byte tokens.</param>
 /// <param name="IgnoreMerges">A word that is a token is that token, whether merging reaches it or not.</param>
-readonly record struct BytePairOptions(bool MapsBytes, string Prefix, string Suffix, bool FuseUnknown, bool ByteFallback, bool IgnoreMerges);
+readonly record struct BytePairOptions(bool MapsBytes, string Prefix, string Suffix, bool FuseUnknown, bool ByteFallback,
+    bool IgnoreMerges);

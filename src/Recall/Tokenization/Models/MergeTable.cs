@@ -28,7 +28,8 @@ sealed class MergeTable
             if (right.Length < prefix) throw item.Error($"{Quoted.Of(right)} is shorter than the continuing prefix");
             pairs[Key(Id(left), Id(right))] = (rank++, Id(string.Concat(left, right.AsSpan(prefix))));
 
-            int Id(string token) => vocabulary.Id(token) ?? throw item.Error($"merges {Quoted.Of(left)} and {Quoted.Of(right)}, but {Quoted.Of(token)} is not in the vocabulary");
+            int Id(string token) => vocabulary.Id(token)
+                ?? throw item.Error($"merges {Quoted.Of(left)} and {Quoted.Of(right)}, but {Quoted.Of(token)} is not in the vocabulary");
         }
         return new MergeTable(pairs);
     }
@@ -38,7 +39,8 @@ sealed class MergeTable
         if (item.Element.ValueKind == JsonValueKind.Array)
             return item.Items.ToList() is [var left, var right] ? (left.Text, right.Text) : throw item.Error("a merge is a pair of tokens");
         string[] parts = item.Text.Split(' ');
-        return parts.Length == 2 ? (parts[0], parts[1]) : throw item.Error($"a merge is two tokens with a blank between, not {Quoted.Of(item.Text)}");
+        return parts.Length == 2 ? (parts[0], parts[1])
+            : throw item.Error($"a merge is two tokens with a blank between, not {Quoted.Of(item.Text)}");
     }
 
     static long Key(int left, int right) => ((long)left << 32) | (uint)right;

@@ -44,7 +44,8 @@ sealed class WordPieceModel(Vocabulary vocabulary, int unknown, string prefix, i
         var vocabulary = Vocabulary.Read(part.Get("vocab"));
         string unknown = part.FindText("unk_token") ?? "[UNK]";
         int id = vocabulary.Id(unknown) ?? throw part.Error($"the unknown token {Quoted.Of(unknown)} is not in the vocabulary");
-        return new WordPieceModel(vocabulary, id, part.FindText("continuing_subword_prefix") ?? "##", part.Find("max_input_chars_per_word")?.Id ?? 100);
+        return new WordPieceModel(vocabulary, id, part.FindText("continuing_subword_prefix")
+            ?? "##", part.Find("max_input_chars_per_word")?.Id ?? 100);
     }
 
     public override void Encode(ReadOnlySpan<char> word, List<int> ids)

@@ -2,7 +2,8 @@ using System.Text;
 
 namespace Recall.Tokenization.Models;
 
-/// <summary>Unigram of sentencepiece (Kudo, 2018, arXiv 1804.10959): the cut of the word whose tokens' log-probabilities sum highest (Viterbi).</summary>
+/// <summary>Unigram of sentencepiece (Kudo, 2018, arXiv 1804.10959): the cut of the word whose tokens' log-probabilities sum highest
+/// (Viterbi).</summary>
 sealed class UnigramModel : TokenModel
 {
     // sentencepiece: an unknown character costs 10 more than the least likely token.
@@ -28,7 +29,8 @@ sealed class UnigramModel : TokenModel
         var scores = new List<double>();
         foreach (var item in part.Get("vocab").Items)
         {
-            if (item.Items.ToList() is not [var token, { Element.ValueKind: System.Text.Json.JsonValueKind.Number } score]) throw item.Error("a token and its score are expected here");
+            if (item.Items.ToList() is not [var token,
+                { Element.ValueKind: System.Text.Json.JsonValueKind.Number } score]) throw item.Error("a token and its score are expected here");
             if (!vocabulary.TryAdd(token.Text, scores.Count)) throw item.Error($"token {Quoted.Of(token.Text)} stands twice");
             scores.Add(score.Element.GetDouble());
         }
@@ -83,7 +85,8 @@ sealed class UnigramModel : TokenModel
             if (id < 0) id = Vocabulary.Id(word[start..end]) ?? -1;
             if (id >= 0) ids.Add(id);
             else if (_bytes is not null) foreach (byte value in Encoding.UTF8.GetBytes(word[start..end].ToString())) ids.Add(_bytes[value]);
-            else ids.Add(_unknown ?? throw new RecallException($"the tokenizer has no token for {Quoted.Of(word[start..end].ToString())} and no 'unk_id'"));
+            else ids.Add(_unknown
+                ?? throw new RecallException($"the tokenizer has no token for {Quoted.Of(word[start..end].ToString())} and no 'unk_id'"));
         }
     }
 }

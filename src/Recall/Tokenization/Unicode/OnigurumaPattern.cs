@@ -4,7 +4,8 @@ using System.Text;
 namespace Recall.Tokenization.Unicode;
 
 /// <summary>
-/// Translates a regex of Oniguruma (Ruby's syntax, Unicode classes), which tokenizer.json files are written in, to .NET's: nested character classes,
+/// Translates a regex of Oniguruma (Ruby's syntax, Unicode classes), which tokenizer.json files are written in, to .NET's: nested character
+/// classes,
 /// <c>\w</c>, <c>\h</c>, possessive quantifiers, Ruby's meaning of <c>(?m)</c>. What has no counterpart is refused by name.
 /// </summary>
 sealed class OnigurumaPattern
@@ -92,7 +93,8 @@ sealed class OnigurumaPattern
         }
         int end = 1;
         while (end < rest.Length && (rest[end] is 'i' or 'm' or '-')) end++;
-        if (end == 1 || end == rest.Length || rest[end] is not (':' or ')')) throw Error($"uses the group '(?{(rest.Length > 1 ? rest[1] : ' ')}…', which Recall does not read");
+        if (end == 1 || end == rest.Length
+            || rest[end] is not (':' or ')')) throw Error($"uses the group '(?{(rest.Length > 1 ? rest[1] : ' ')}…', which Recall does not read");
         // Ruby's m lets the dot match line ends: that is .NET's s.
         _output.Append('(').Append(rest[..(end + 1)].Replace('m', 's'));
         _at += end + 1;
@@ -122,7 +124,8 @@ sealed class OnigurumaPattern
         int close = _pattern.IndexOf('}', _at);
         if (close < 0) return null;
         string[] bounds = _pattern[_at..close].Split(',');
-        if (bounds.Length > 2 || bounds.All(bound => bound.Length == 0) || bounds.Any(bound => bound.Any(c => !char.IsAsciiDigit(c)))) return null;
+        if (bounds.Length > 2 || bounds.All(bound => bound.Length == 0) || bounds.Any(bound => bound.Any(c =>
+            !char.IsAsciiDigit(c)))) return null;
         if (bounds.Any(bound => bound.Length > 6)) throw Error("repeats more than 999,999 times");
         _at = close + 1;
         return bounds.Length == 1 ? $"{{{bounds[0]}}}" : $"{{{(bounds[0].Length == 0 ? "0" : bounds[0])},{bounds[1]}}}";
@@ -130,7 +133,8 @@ sealed class OnigurumaPattern
 
     readonly record struct Term(string Items, string Expression, bool Simple, bool Negated)
     {
-        public static Term Of(string items, bool negated = false) => new(items, negated ? $"[^{items}]" : $"[{items}]", Simple: true, negated);
+        public static Term Of(string items, bool negated = false) => new(items, negated ? $"[^{items}]"
+            : $"[{items}]", Simple: true, negated);
         public static Term Whole(string expression) => new("", expression, Simple: false, Negated: false);
     }
 
@@ -274,7 +278,8 @@ sealed class OnigurumaPattern
 
     char Bmp(char c) => char.IsSurrogate(c) ? throw BeyondBmp() : c;
 
-    string Literal(char c) => Bmp(c) is '-' or ']' or '}' or '"' or '\'' || char.IsAsciiLetterOrDigit(c) || c > 0x7F ? c.ToString() : $"\\u{(int)c:X4}";
+    string Literal(char c) => Bmp(c) is '-' or ']' or '}' or '"' or '\'' || char.IsAsciiLetterOrDigit(c) || c > 0x7F ? c.ToString()
+        : $"\\u{(int)c:X4}";
 
     static string ClassLiteral(char c) => char.IsAsciiLetterOrDigit(c) ? c.ToString() : $"\\u{(int)c:X4}";
 

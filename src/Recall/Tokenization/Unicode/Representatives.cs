@@ -4,7 +4,8 @@ using System.Text;
 namespace Recall.Tokenization.Unicode;
 
 /// <summary>
-/// .NET's regexes see UTF-16 units, those of tokenizer.json code points. A text with characters beyond U+FFFF is therefore matched in a shadow of
+/// .NET's regexes see UTF-16 units, those of tokenizer.json code points. A text with characters beyond U+FFFF is therefore matched in a
+/// shadow of
 /// itself, one unit for each code point, where such a character is replaced by one of the same category that no pattern in use names.
 /// </summary>
 static class Representatives
@@ -13,11 +14,16 @@ static class Representatives
 
     static readonly Dictionary<UnicodeCategory, char> ByCategory = new()
     {
-        [UnicodeCategory.UppercaseLetter] = '\uA640', [UnicodeCategory.LowercaseLetter] = '\uA641', [UnicodeCategory.ModifierLetter] = '\uA60C',
-        [UnicodeCategory.OtherLetter] = '\uA000', [UnicodeCategory.NonSpacingMark] = '\uA66F', [UnicodeCategory.SpacingCombiningMark] = '\uA823',
-        [UnicodeCategory.EnclosingMark] = '\uA670', [UnicodeCategory.DecimalDigitNumber] = '\uA620', [UnicodeCategory.LetterNumber] = '\uA6E6',
-        [UnicodeCategory.OtherNumber] = '\uA830', [UnicodeCategory.ConnectorPunctuation] = '\uFE33', [UnicodeCategory.DashPunctuation] = '\uFE58',
-        [UnicodeCategory.OpenPunctuation] = '\uFE59', [UnicodeCategory.ClosePunctuation] = '\uFE5A', [UnicodeCategory.OtherPunctuation] = '\uA60D',
+        [UnicodeCategory.UppercaseLetter] = '\uA640', [UnicodeCategory.LowercaseLetter] = '\uA641',
+            [UnicodeCategory.ModifierLetter] = '\uA60C',
+        [UnicodeCategory.OtherLetter] = '\uA000', [UnicodeCategory.NonSpacingMark] = '\uA66F',
+            [UnicodeCategory.SpacingCombiningMark] = '\uA823',
+        [UnicodeCategory.EnclosingMark] = '\uA670', [UnicodeCategory.DecimalDigitNumber] = '\uA620',
+            [UnicodeCategory.LetterNumber] = '\uA6E6',
+        [UnicodeCategory.OtherNumber] = '\uA830', [UnicodeCategory.ConnectorPunctuation] = '\uFE33',
+            [UnicodeCategory.DashPunctuation] = '\uFE58',
+        [UnicodeCategory.OpenPunctuation] = '\uFE59', [UnicodeCategory.ClosePunctuation] = '\uFE5A',
+            [UnicodeCategory.OtherPunctuation] = '\uA60D',
         [UnicodeCategory.MathSymbol] = '\uFE62', [UnicodeCategory.CurrencySymbol] = '\uA838', [UnicodeCategory.ModifierSymbol] = '\uA700',
         [UnicodeCategory.OtherSymbol] = '\uA490', [UnicodeCategory.Format] = '\uFEFF', [UnicodeCategory.PrivateUse] = '\uE000',
         [UnicodeCategory.OtherNotAssigned] = '\uFDD0',
@@ -26,10 +32,12 @@ static class Representatives
     static readonly char[] All = [Han, CircledLetter, .. ByCategory.Values];
 
     /// <summary>The representatives that a range of a pattern holds: a character beyond U+FFFF would match the range by mistake.</summary>
-    public static string Within(char first, char last) => first < CircledLetter && last < CircledLetter ? "" : string.Concat(All.Where(c => c >= first && c <= last));
+    public static string Within(char first, char last) => first < CircledLetter && last < CircledLetter ? ""
+        : string.Concat(All.Where(c => c >= first && c <= last));
 
     /// <summary>
-    /// The shadow of a text, or null where it would need one of the <paramref name="confusable"/> characters. <paramref name="starts"/> receives
+    /// The shadow of a text, or null where it would need one of the <paramref name="confusable"/> characters. <paramref name="starts"/>
+    /// receives
     /// where each code point begins, and the text's length at the end.
     /// </summary>
     public static string? Shadow(ReadOnlySpan<char> text, List<int> starts, string confusable)

@@ -5,7 +5,8 @@ namespace Recall.Tokenization.Unicode;
 /// <summary>The four normal forms (Unicode Standard Annex 15).</summary>
 static class UnicodeNormalization
 {
-    const int HangulBase = 0xAC00, LeadBase = 0x1100, VowelBase = 0x1161, TrailBase = 0x11A7, Vowels = 21, Trails = 28, Syllables = 19 * Vowels * Trails;
+    const int HangulBase = 0xAC00, LeadBase = 0x1100, VowelBase = 0x1161, TrailBase = 0x11A7, Vowels = 21, Trails = 28,
+        Syllables = 19 * Vowels * Trails;
 
     /// <summary>The text in canonical or compatible form, composed (NFC, NFKC) or decomposed (NFD, NFKD).</summary>
     public static string Normalize(string text, bool compatible, bool compose)

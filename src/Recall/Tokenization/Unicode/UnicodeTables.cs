@@ -3,7 +3,8 @@ using System.Globalization;
 namespace Recall.Tokenization.Unicode;
 
 /// <summary>
-/// Decompositions, combining classes and compositions of Unicode 14 (normalization.txt, made by eng/unicode-tables.py). The process runs with the
+/// Decompositions, combining classes and compositions of Unicode 14 (normalization.txt, made by eng/unicode-tables.py). The process runs
+/// with the
 /// invariant culture, under which <see cref="string.Normalize()"/> returns its input as it is.
 /// </summary>
 static class UnicodeTables

@@ -5,6 +5,7 @@ using Recall.Checkpoints;
 using Recall.Checkpoints.Gguf;
 using Recall.Checkpoints.Safetensors;
 using Recall.Numerics;
+using Recall.Tokenization;
 
 namespace Recall.Tests.Checkpoints.Gguf;
 
@@ -144,6 +145,35 @@ public class GoldenGgufTests
             if (expected["model"]![prefix]?.GetValue<string>() == "") expected["model"]![prefix] = null;     // "" and null mean the same
         foreach (var (key, value) in expected.AsObject()) Assert.True(JsonNode.DeepEquals(value, made[key]), $"{key} differs");
         Assert.Equal(expected.AsObject().Count, made.Count);
+    }
+
+    [Theory]
+    [InlineData("llama-f32-bpe")]
+    [InlineData("llama-f16-spm")]
+    public void TokenizerGivesTheIdsOfTransformers(string name)
+    {
+        string folder = Fixtures.Path("gguf", "models", name);
+        var tokenizer = Tokenizer.Load(Checkpoint.Open(folder));
+        foreach (var row in JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "encodings.json")))!.AsArray())
+        {
+            string text = row!["text"]!.GetValue<string>();
+            Assert.Equal(row["ids"]!.AsArray().Select(id => id!.GetValue<int>()), tokenizer.Encode(text, addSpecialTokens: false));
+            Assert.Equal(row["with_special"]!.AsArray().Select(id => id!.GetValue<int>()), tokenizer.Encode(text));
+        }
+    }
+
+    [Fact]
+    public void SmolLM2TokenizerGivesTheIdsOfTransformers()
+    {
+        var tokenizer = Tokenizer.Load(Checkpoint.Open(Fixtures.Shared("models", "SmolLM2-135M-Instruct.Q4_1.gguf")));
+        foreach (string line in File.ReadLines(Fixtures.Shared("golden", "tokenizers", "smollm2", "encodings.jsonl")))
+        {
+            var row = JsonNode.Parse(line)!;
+            string text = row["text"]!.GetValue<string>();
+            Assert.Equal(row["ids"]!.AsArray().Select(id => id!.GetValue<int>()), tokenizer.Encode(text, addSpecialTokens: false));
+            Assert.Equal(row["ids_special"]!.AsArray().Select(id => id!.GetValue<int>()), tokenizer.Encode(text));
+            Assert.Equal(row["decoded"]!.GetValue<string>(), tokenizer.Decode([.. row["ids_special"]!.AsArray().Select(id => id!.GetValue<int>())]));
+        }
     }
 
     [Fact]

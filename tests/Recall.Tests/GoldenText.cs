@@ -3,7 +3,7 @@ namespace Recall.Tests;
 /// <summary>
 /// Text that a reviewer reads in the diff: tests/fixtures/golden/NAME. With RECALL_UPDATE_GOLDEN=1 the file is written anew and the test passes.
 /// </summary>
-static class Golden
+static class GoldenText
 {
     /// <summary>Fails where the text is not that of the file.</summary>
     public static void Match(string name, string text)

@@ -1,0 +1,32 @@
+using System.Collections.Concurrent;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Recall.Representations;
+
+/// <summary>
+/// Arithmetic with scalars that are never collected. TorchSharp 0.107 makes an object for every number that a call takes, the hidden
+/// factor of
+/// <c>a + b</c> included, and does not hold it while libtorch reads it: a garbage collection at that moment frees it, and the call
+/// fails, or computes
+/// with another number. It was seen on a busy machine; so forward passes do without such objects.
+/// </summary>
+static class KeptScalars
+{
+    static readonly Scalar One = 1, Zero = 0;
+    static readonly ConcurrentDictionary<double, Tensor> Numbers = new();
+
+    /// <summary>a + b.</summary>
+    public static Tensor Plus(this Tensor a, Tensor b) => a.add(b, One);
+
+    /// <summary>a + number; there are few such numbers.</summary>
+    public static Tensor Plus(this Tensor a, double number) => a.add(Of(number), One);
+
+    /// <summary>a · number.</summary>
+    public static Tensor Times(this Tensor a, double number) => a * Of(number);
+
+    static Tensor Of(double number) => Numbers.GetOrAdd(number, static value => tensor((float)value).DetachFromDisposeScope());
+
+    /// <summary>0 where the mask is true.</summary>
+    public static Tensor ZeroWhere(this Tensor a, Tensor mask) => a.masked_fill(mask, Zero);
+}

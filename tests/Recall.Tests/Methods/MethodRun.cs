@@ -1,0 +1,49 @@
+using System.Collections.Immutable;
+using System.Runtime.InteropServices;
+using Recall.Checkpoints;
+using Recall.Methods;
+using Recall.Numerics;
+using Recall.Planning;
+using Recall.Streaming;
+
+namespace Recall.Tests.Methods;
+
+/// <summary>A method with parameters, and tensors in memory that it merges the way files are merged.</summary>
+sealed record MethodRun(MergeMethod Method, TensorInputs Inputs, float[][] Values)
+{
+    /// <summary>Merges by tiles.</summary>
+    public float[] Merge(int threads = 1)
+    {
+        var sources = Values.Select((values, i) => (TensorSource)new InMemory(Inputs.ModelNames[i], Inputs.Shape, values)).ToImmutableArray();
+        var work = new TensorWork(new OutputTensor(Inputs.Name, Inputs.Shape, DType.F32, sources, Method, Inputs), Method.Prepare(Inputs));
+        var pool = new WorkerPool(threads, null);
+        var merged = new float[Inputs.Shape.Elements];
+        int pass = 0;
+        for (; work.HasPass(pass); pass++)
+        {
+            work.BeginPass(pass);
+            pool.Run(work.Tiles, (worker, tile) => work.Reduce(pass, tile, worker), CancellationToken.None);
+            work.EndPass(pass);
+        }
+        int tileElements = 0;
+        pool.Run(1, (worker, tile) => tileElements = work.Tiles == 0 ? 0 : work.Merge(tile, worker).Length / sizeof(float), CancellationToken.None);
+        pool.Run(work.Tiles, (worker, tile) => MemoryMarshal.Cast<byte, float>(work.Merge(tile, worker)).CopyTo(merged.AsSpan(tile * tileElements)), CancellationToken.None);
+        return merged;
+    }
+
+    /// <summary>The same with the models in another order.</summary>
+    public MethodRun Permuted(int[] order) => this with { Inputs = Inputs.Only(order), Values = [.. order.Select(i => Values[i])] };
+
+    sealed class InMemory(string name, Shape shape, float[] values) : TensorSource
+    {
+        public override string Name => name;
+
+        public override Shape Shape => shape;
+
+        public override DType DType => DType.F32;
+
+        public override IEnumerable<StoredTensor> Stored => [];
+
+        public override void Read(TileReader reader, long start, Span<float> destination) => values.AsSpan((int)start, destination.Length).CopyTo(destination);
+    }
+}

@@ -1,0 +1,88 @@
+using System.Numerics;
+using CsCheck;
+using Recall.Numerics;
+
+namespace Recall.Tests.Numerics;
+
+[Trait("kernel", "true")]
+public class CounterRandomTests
+{
+    const int Many = 1 << 20;
+
+    [Fact]
+    public void NumbersAreTheSameInAnyPieces() => Gen.Select(Gen.Long[0, 1L << 40], Gen.Int[0, 70], Gen.Bool).Sample((start, length, atEdge) =>
+    {
+        if (atEdge) start = start / (1L << 32) * (1L << 32) + (1L << 32) - 20;      // across two blocks
+        var random = new CounterRandom(1, "a", 2);
+        var numbers = new uint[length];
+        random.Fill(start, numbers);
+        for (int i = 0; i < length; i++) Assert.Equal(random[start + i], numbers[i]);
+        float[] values = [.. Enumerable.Range(1, length)];
+        random.Keep(start, 0.3, values);
+        for (int i = 0; i < length; i++) Assert.Equal(numbers[i] < Math.Round(0.3 * 4294967296.0) ? i + 1 : 0, values[i]);
+    });
+
+    [Fact]
+    public void SeedNameModelAndPlaceEachGiveOtherNumbers()
+    {
+        uint[] First(long seed, string name, int model, long start)
+        {
+            var numbers = new uint[64];
+            new CounterRandom(seed, name, model).Fill(start, numbers);
+            return numbers;
+        }
+        uint[][] all = [First(1, "a", 1, 0), First(2, "a", 1, 0), First(1, "b", 1, 0), First(1, "a", 2, 0), First(1, "a", 1, 64), First(1, "a", 1, 1L << 32), First(1, "a", 1, 1L << 33)];
+        Assert.Equal(all.Length * 64, all.SelectMany(numbers => numbers).Distinct().Count());
+        Assert.Equal(all[0], First(1, "a", 1, 0));
+    }
+
+    [Fact]
+    public void EveryByteIsUniform()
+    {
+        var numbers = Numbers("uniform", 0);
+        for (int part = 0; part < 4; part++)
+        {
+            var bins = new long[256];
+            foreach (uint number in numbers) bins[number >> (8 * part) & 255]++;
+            double expected = Many / 256.0, chi = bins.Sum(count => (count - expected) * (count - expected) / expected);
+            Assert.InRange(chi, 255 - 6 * Math.Sqrt(2 * 255), 255 + 6 * Math.Sqrt(2 * 255));
+        }
+    }
+
+    [Theory]
+    [InlineData(0.05), InlineData(0.5), InlineData(0.9)]
+    public void NeighboursAndModelsAreIndependent(double density)
+    {
+        bool[] one = Mask(Numbers("independent", 0)), other = Mask(Numbers("independent", 1));
+        bool[] Mask(uint[] numbers) => [.. numbers.Select(number => number < density * 4294967296.0)];
+        Within(one.Count(kept => kept), density);
+        Within(Enumerable.Range(0, Many).Count(i => one[i] && other[i]), density * density);
+        foreach (int distance in (int[])[1, 2, 3, 16, 64, 4096, 65536])
+        {
+            Within(Enumerable.Range(0, Many).Count(i => one[i] && one[(i + distance) % Many]), density * density);
+            Within(Enumerable.Range(0, Many).Count(i => one[i] && other[i ^ distance]), density * density);
+        }
+    }
+
+    // Pairs of one mask share elements: their variance is below three times that of independent ones.
+    static void Within(long count, double chance) =>
+        Assert.InRange(count - Many * chance, -5 * Math.Sqrt(3 * Many * chance * (1 - chance)), 5 * Math.Sqrt(3 * Many * chance * (1 - chance)));
+
+    [Fact]
+    public void EachBitOfThePlaceTurnsHalfOfTheBits()
+    {
+        var random = new CounterRandom(3, "avalanche", 0);
+        for (int bit = 0; bit < 20; bit++)
+        {
+            double turned = Enumerable.Range(0, 4096).Average(i => BitOperations.PopCount(random[i * 577] ^ random[i * 577L ^ 1L << bit]));
+            Assert.InRange(turned, 15, 17);
+        }
+    }
+
+    static uint[] Numbers(string name, int model)
+    {
+        var numbers = new uint[Many];
+        new CounterRandom(11, name, model).Fill(0, numbers);
+        return numbers;
+    }
+}
