@@ -16,7 +16,7 @@ public class WhoMayNameWhomTests
         ["Checkpoints"] = ["Numerics"],
         ["Templates"] = [],
         ["Tokenization"] = ["Numerics", "Checkpoints", "Templates"],
-        ["Data"] = ["Numerics", "Configuration", "Templates"],
+        ["Data"] = ["Numerics", "Configuration", "Checkpoints", "Templates"],
         ["Methods"] = ["Numerics", "Checkpoints"],
         ["Planning"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization", "Methods"],
         ["Streaming"] = ["Numerics", "Configuration", "Checkpoints", "Methods", "Planning"],
