@@ -165,7 +165,7 @@ public sealed class LayerAlignment : IDisposable
         var moments = _members.Select((member, i) => member.Moment(input, statistics[i], asTokens)).ToList();
         try
         {
-            return new StepSystem(_members, moments, _options, what => _notes.Add($"{input}: {what}"));
+            return new StepSystem([.. _members.Select(member => member.Share)], moments, _options, what => _notes.Add($"{input}: {what}"));
         }
         catch (RecallException e)
         {

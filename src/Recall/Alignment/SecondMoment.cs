@@ -67,7 +67,7 @@ sealed record SecondMoment(int Size) : IDisposable
     public Tensor DiagonalValues()
     {
         using var scope = NewDisposeScope();
-        var diagonal = Matrix is not null ? Matrix.diagonal().clone() : Factor is not null ? Factor.square().sum(0) : zeros(Size, ScalarType.Float64);
+        var diagonal = Matrix is not null ? Matrix.diagonal().clone() : Factor is not null ? Factor.square().sum([0L]) : zeros(Size, ScalarType.Float64);
         if (Diagonal is not null) diagonal.add_(Diagonal);
         return diagonal.MoveToOuterDisposeScope();
     }
@@ -97,7 +97,7 @@ sealed record SecondMoment(int Size) : IDisposable
         using var scope = NewDisposeScope();
         var (values, vectors) = Eigenpairs.Largest(ToMatrix(), rank);
         var factor = (vectors * values.clamp(min: 0).sqrt()).t().contiguous();
-        var missing = (DiagonalValues() - factor.square().sum(0)).clamp(min: 0);
+        var missing = (DiagonalValues() - factor.square().sum([0L])).clamp(min: 0);
         return new SecondMoment(Size) { Factor = factor.MoveToOuterDisposeScope(), Diagonal = missing.MoveToOuterDisposeScope(), Ridge = Ridge };
     }
 

@@ -14,19 +14,19 @@ sealed class StepSystem : IDisposable
     /// <summary>Eigenvalues of RegMean's sum that are no larger than this part of the largest count as zero.</summary>
     const double SmallestEigenvalue = 1e-6;
 
-    readonly IReadOnlyList<Member> _members;
+    readonly IReadOnlyList<double> _shares;
     readonly IReadOnlyList<SecondMoment> _moments;
     readonly RidgedSum? _first, _second;
     readonly Tensor? _inverse;      // RegMean's A⁺
 
     /// <summary>Takes the moments over.</summary>
-    /// <param name="members">The experts.</param>
+    /// <param name="shares">Each expert's part of a mean.</param>
     /// <param name="moments">Their moments, as many.</param>
     /// <param name="options">What is solved.</param>
     /// <param name="note">Told of what is out of the ordinary.</param>
-    public StepSystem(IReadOnlyList<Member> members, IReadOnlyList<SecondMoment> moments, AlignmentOptions options, Action<string> note)
+    public StepSystem(IReadOnlyList<double> shares, IReadOnlyList<SecondMoment> moments, AlignmentOptions options, Action<string> note)
     {
-        (_members, _moments) = (members, moments);
+        (_shares, _moments) = (shares, moments);
         bool dual = moments.All(moment => moment.Matrix is null) && !options.IsRegMean;
         using var scope = NewDisposeScope();
         if (!dual)
@@ -70,7 +70,7 @@ sealed class StepSystem : IDisposable
         using var scope = NewDisposeScope();
         var mean = zeros_like(baseRows);
         if (_first is null)
-            for (int i = 0; i < updates.Count; i++) mean.add_(updates[i].Whole() * _members[i].Share);
+            for (int i = 0; i < updates.Count; i++) mean.add_(updates[i].Whole() * _shares[i]);
         if (_first is null && _inverse is null) return (baseRows + mean).MoveToOuterDisposeScope();
         var numerator = zeros_like(baseRows);
         for (int i = 0; i < updates.Count; i++)

@@ -1,0 +1,139 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+using Recall.Checkpoints;
+using Recall.Checkpoints.Safetensors;
+using Recall.Numerics;
+using static TorchSharp.torch;
+
+namespace Recall.Alignment;
+
+/// <summary>Writes a card moment by moment, as the layers go by, beside its place; <see cref="Finish"/> gives it its name.</summary>
+sealed class CardWriter : IDisposable
+{
+    readonly string _path, _aside;
+    readonly int? _rank;
+    readonly Dictionary<string, (long Offset, DType Type, Shape Shape)> _places = new(StringComparer.Ordinal);
+    readonly SafeFileHandle _file;
+    bool _done;
+
+    /// <summary>Opens the file.</summary>
+    /// <param name="path">Where the card is to lie; one that is there is replaced at the end.</param>
+    /// <param name="inputs">Names and sizes of the inputs.</param>
+    /// <param name="rank">Eigenvectors a moment; null: whole matrices.</param>
+    /// <param name="experts">How many experts it stands for.</param>
+    /// <param name="answers">Weight of the answers' tokens.</param>
+    /// <exception cref="RecallException">The disk refuses.</exception>
+    public CardWriter(string path, IReadOnlyList<(string Name, int Size)> inputs, int? rank, int experts, double answers)
+    {
+        (_path, _aside, _rank) = (path, path + ".partial", rank);
+        var tensors = CardLayout.Tensors(inputs, rank);
+        var (header, offsets, length) = SafetensorsHeader.Make(tensors, new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["format"] = CardLayout.Format,
+            ["experts"] = experts.ToString(CultureInfo.InvariantCulture),
+            ["answers"] = answers.ToString("R", CultureInfo.InvariantCulture),
+            ["rank"] = rank?.ToString(CultureInfo.InvariantCulture) ?? "full",
+        });
+        for (int i = 0; i < tensors.Count; i++) _places.Add(tensors[i].Name, (offsets[i], tensors[i].Type, tensors[i].Shape));
+        try
+        {
+            if (System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path)) is { } folder) Directory.CreateDirectory(folder);
+            _file = File.OpenHandle(_aside, FileMode.Create, FileAccess.Write, FileShare.None);
+            RandomAccess.SetLength(_file, length);
+            RandomAccess.Write(_file, header, 0);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Refused(e);
+        }
+    }
+
+    /// <summary>Writes the moment of an input; it stays the caller's.</summary>
+    public void Write(string input, SecondMoment moment)
+    {
+        using var scope = NewDisposeScope();
+        double trace = moment.Trace;
+        Span<byte> scalars = stackalloc byte[16];
+        BinaryPrimitives.WriteDoubleLittleEndian(scalars, trace);
+        BinaryPrimitives.WriteDoubleLittleEndian(scalars[8..], moment.Ridge);
+        Write(input + CardLayout.Scalars, scalars);
+        if (_rank is not { } rank)
+        {
+            var whole = zeros([moment.Size, moment.Size], ScalarType.Float64);
+            moment.AddTo(whole);
+            Write(input + CardLayout.Moment, whole);
+            return;
+        }
+        var (values, vectors) = Eigenpairs.Largest(moment.ToMatrix(), Math.Min(rank, moment.Size));
+        values = values.clamp(min: 0);
+        // The diagonal makes up for what the vectors lose by their type, too.
+        var rounded = vectors.t().to_type(ScalarType.Float16).to_type(ScalarType.Float64);
+        Write(input + CardLayout.Values, values);
+        Write(input + CardLayout.Vectors, vectors.t());
+        Write(input + CardLayout.Diagonal, (moment.DiagonalValues() - (rounded.square() * values.unsqueeze(1)).sum([0L])).clamp(min: 0));
+    }
+
+    /// <summary>Writes what is known at the end, and gives the card its name.</summary>
+    /// <param name="model">The print of its model.</param>
+    /// <param name="samples">The print of its texts.</param>
+    /// <param name="tokens">Their tokens.</param>
+    public void Finish(string model, string samples, long tokens)
+    {
+        Span<byte> count = stackalloc byte[8];
+        BinaryPrimitives.WriteInt64LittleEndian(count, tokens);
+        Write(CardLayout.TokensTensor, count);
+        Write(CardLayout.ModelTensor, Convert.FromHexString(model));
+        Write(CardLayout.SamplesTensor, Convert.FromHexString(samples));
+        try
+        {
+            RandomAccess.FlushToDisk(_file);
+            _file.Dispose();
+            File.Move(_aside, _path, overwrite: true);
+            _done = true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Refused(e);
+        }
+    }
+
+    void Write(string name, Tensor values)
+    {
+        var place = _places[name];
+        using var floats = values.to_type(ScalarType.Float32).contiguous().view(-1);
+        var encoding = PlainEncoding.Of(place.Type);
+        var bytes = new byte[(int)encoding.Bytes(Math.Min(place.Shape.Elements, TileReader.TileElements))];
+        for (long first = 0; first < place.Shape.Elements; first += TileReader.TileElements)
+        {
+            using var tile = floats.narrow(0, first, Math.Min(TileReader.TileElements, place.Shape.Elements - first));
+            var part = bytes.AsSpan(0, (int)encoding.Bytes(tile.numel()));
+            encoding.Encode(MemoryMarshal.Cast<byte, float>(tile.bytes), part);
+            WriteAt(place.Offset + encoding.Bytes(first), part);
+        }
+    }
+
+    void Write(string name, ReadOnlySpan<byte> bytes) => WriteAt(_places[name].Offset, bytes);
+
+    void WriteAt(long offset, ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            RandomAccess.Write(_file, bytes, offset);
+        }
+        catch (IOException e)
+        {
+            throw Refused(e);
+        }
+    }
+
+    RecallException Refused(Exception e) => new($"{_path}: the card cannot be written: {e.Message}", e);
+
+    /// <summary>Closes the file; without <see cref="Finish"/> it is deleted.</summary>
+    public void Dispose()
+    {
+        _file.Dispose();
+        if (!_done) File.Delete(_aside);
+    }
+}
