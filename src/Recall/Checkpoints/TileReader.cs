@@ -89,6 +89,18 @@ public sealed class TileReader(LayerBuffer? resident = null)
         return window.Bytes.AsSpan((int)(start - window.Begin), length);
     }
 
+    /// <summary>
+    /// Reads from a source of which no more than <paramref name="wanted"/> elements are asked for from there on: no more is fetched, so that
+    /// scattered rows do not cost a tile each.
+    /// </summary>
+    internal void ReadUpTo(TensorSource source, long start, Span<float> destination, long wanted)
+    {
+        long tile = _tileElements;
+        _tileElements = Math.Min(tile, wanted);
+        source.Read(this, start, destination);
+        _tileElements = tile;
+    }
+
     /// <summary>The values of elements <paramref name="start"/> … of a stored tensor.</summary>
     public void Decode(StoredTensor tensor, long start, Span<float> destination)
     {
