@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace Recall.Cli.Demo;
 
 /// <summary>
@@ -18,8 +16,7 @@ static class DemoWorkshop
         var words = DemoWords.Draw(0).Training;
         foreach (var task in DemoTask.All)
         {
-            File.WriteAllLines(Path.Combine(data, task.Name + ".jsonl"),
-                words.Select(word => JsonSerializer.Serialize(new { prompt = task.Prompt(word), answer = task.Answer(word) })));
+            File.WriteAllLines(Path.Combine(data, task.Name + ".jsonl"), DemoFolder.Rows(task, words));
         }
         Training(folder, "base", "untrained", [.. DemoTask.All.Select(task => task.Name)], "base", BaseRun);
         string? before = null;
