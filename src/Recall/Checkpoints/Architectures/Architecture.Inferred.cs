@@ -31,10 +31,10 @@ public sealed partial record Architecture
         return architecture with
         {
             ModuleName = prefixes[0].TrimEnd('.'),
-            ModulePrefixes = [prefixes[0].TrimEnd('.')],
+            ModulePrefixes = [prefixes[0]],
             OtherModules =
             [
-                .. prefixes.Skip(1).Select(prefix => new ArchitectureModule(prefix.TrimEnd('.')) { Prefixes = [prefix.TrimEnd('.')], LayerPrefix = prefix }),
+                .. prefixes.Skip(1).Select(prefix => new ArchitectureModule(prefix.TrimEnd('.')) { Prefixes = [prefix], LayerPrefix = prefix }),
                 new ArchitectureModule("default"),
             ],
         };
