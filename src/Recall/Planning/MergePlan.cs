@@ -49,27 +49,46 @@ public sealed record MergePlan
     public required MergeCost Cost { get; init; }
 
     /// <summary>Number of the output's layers.</summary>
-    public int LayerCount => Tensors.Max(tensor => Donor.Architecture.LayerOf(tensor.Name)?.Layer ?? -1) + 1;
+    public int LayerCount { get; private init; }
 
     /// <summary>Plans a merge: opens the models (headers only) and checks everything.</summary>
     /// <exception cref="RecallException">Something is wrong; nothing has been written.</exception>
     public static MergePlan Make(MergeConfig config, MergeOptions options)
     {
-        config = config.OfOneModule();
         var method = FindMethod(config);
-        if (method.Base == BaseUse.Required && config.BaseModel is null && config.Slices.All(slice => slice.BaseModel is null) && !(config.Method == "recall" && method is Slerp))
+        bool sliceHasBase = config.Slices.Concat(config.Modules.SelectMany(module => module.Slices)).Any(slice => slice.BaseModel is not null);
+        if (method.Base == BaseUse.Required && config.BaseModel is null && !sliceHasBase && !(config.Method == "recall" && method is Slerp))
             throw config.MethodPlace.Error($"the method {method.Name} needs a base model: set base_model");
         var models = config.ReferencedModels.Select(OpenedModel.Open).ToImmutableArray();
         var donor = models[0];
+        var architecture = donor.Architecture;
         CheckArchitectures(config, models, options);
+        var notes = config.Notes.Concat(ModuleNotes.Of(config, models)).ToList();
+        models = [.. models.Select(model => model.NamedAs(architecture))];
+        var asked = config.ByModule([.. architecture.Modules.Select(module => module.Name)]);
+        if (architecture.NumbersOutside && asked.Any(entry => entry.Config.Slices.Length > 0))
+            throw config.MethodPlace.Error($"{architecture.ClassNames[0]} numbers embedding and head with its layers, so that 'slices' would leave it without them; give whole models under 'models'");
+        // Models of one module: the config reads the same whether the module was named or not.
+        if (asked.Length == 1) config = asked[0].Config;
         var weighting = config.Method == "recall" ? MakeWeighting(config, method, models) : null;
-        var slices = PlannedSlice.All(config, models, baseTakesPart: weighting is null || weighting.NeedsBase);
-        var planner = new TensorPlanner(config, method, models, slices, donor.Architecture, weighting, options.Seed);
-        var planned = planner.Plan();
+        var modules = asked.Select(entry =>
+        {
+            var module = architecture.Modules.First(each => each.Name == entry.Module);
+            return new PlannedModule(module, entry.Config, PlannedSlice.All(entry.Config, models, module, weighting is null || weighting.NeedsBase));
+        }).ToImmutableArray();
+        notes.AddRange(modules.SelectMany(module => new ParameterLookup(module.Config, method, models, weighting is not null).CheckNames()).Distinct());
+        var planned = new List<OutputTensor>();
+        foreach (var module in modules)
+        {
+            var planner = new TensorPlanner(module, method, models, architecture, weighting, options.Seed);
+            planned.AddRange(planner.Plan());
+            notes.AddRange(planner.Notes);
+        }
+        var names = planned.SelectMany(tensor => tensor.Sources.Select(source => source.Name).Append(tensor.Name)).ToHashSet(StringComparer.Ordinal);
+        notes.AddRange(modules.SelectMany(module => new ParameterLookup(module.Config, method, models, weighting is not null).UnusedFilters(names)).Distinct());
         if (planned.Count == 0) throw new RecallException($"{config.File}: there is nothing to merge: the models have no tensor in common");
         var (tensors, shards) = OutputLayout.Make(planned, options.ShardBytes);
-        var vocabulary = Vocabularies.Compare(models, weighting is not null);
-        var notes = config.Notes.Concat(planner.Notes).Concat(vocabulary).ToList();
+        notes.AddRange(Vocabularies.Compare(models, weighting is not null));
         var plan = new MergePlan
         {
             Config = config,
@@ -80,12 +99,13 @@ public sealed record MergePlan
             Tensors = tensors,
             Shards = shards,
             OutputConfig = [],
-            Files = [.. donor.Checkpoint.Files.Where(file => options.CopyTokenizer || file.Name is "generation_config.json")],
+            Files = [.. donor.Checkpoint.Files.Where(file => options.CopyTokenizer || file.Name is "generation_config.json" || architecture.TagAlong.Contains(file.Name))],
+            LayerCount = modules.FirstOrDefault(module => module.Module.Name == architecture.ModuleName)?.Slices.Sum(slice => slice.Layers) ?? 0,
             Weighting = weighting,
             Notes = [],
             Cost = MergeCost.Of(tensors, shards, weighting, options),
         };
-        return plan with { OutputConfig = Planning.OutputConfig.Make(plan, notes), Notes = [.. notes] };
+        return plan with { OutputConfig = Planning.OutputConfig.Make(plan, modules, notes), Notes = [.. notes] };
     }
 
     static MergeMethod FindMethod(MergeConfig config)
@@ -106,7 +126,7 @@ public sealed record MergePlan
         if (options.AllowCrimes) return;
         foreach (var model in models)
         {
-            if (!model.Architecture.IsKnown || !models[0].Architecture.IsKnown || model.Architecture == models[0].Architecture) continue;
+            if (!model.Architecture.IsKnown || !models[0].Architecture.IsKnown || model.IsOfFamily(models[0].Architecture)) continue;
             throw new RecallException(
                 $"{config.File}: the models have different architectures: {models[0].Name} is {models[0].Architecture.ClassNames[0]}, {model.Name} {model.Architecture.ClassNames[0]}; --allow-crimes merges them all the same");
         }

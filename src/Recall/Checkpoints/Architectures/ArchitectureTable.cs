@@ -9,13 +9,18 @@ namespace Recall.Checkpoints.Architectures;
 /// </summary>
 public static partial class ArchitectureTable
 {
-    static readonly ImmutableArray<Architecture> Families = [.. Llamas, .. Decoders, .. Experts, .. StateSpaces, .. Encoders, .. Translators, .. Multimodal];
+    /// <summary>A class of its own, so that the lists in the other files stand before it is filled.</summary>
+    static class Known
+    {
+        public static readonly ImmutableArray<Architecture> Families =
+            [.. Llamas, .. Decoders, .. Experts, .. StateSpaces, .. Encoders, .. Translators, .. Multimodal];
+    }
 
     /// <summary>All families.</summary>
-    public static IEnumerable<Architecture> All => Families;
+    public static IEnumerable<Architecture> All => Known.Families;
 
     /// <summary>The families for which there is a forward pass.</summary>
-    public static IEnumerable<Architecture> WithBlocks => Families.Where(family => family.Block is not null);
+    public static IEnumerable<Architecture> WithBlocks => Known.Families.Where(family => family.Block is not null);
 
     /// <summary>
     /// The family of a config.json, by its class name, or null. Where several families have a class of that name, <c>model_type</c> decides;
@@ -25,7 +30,7 @@ public static partial class ArchitectureTable
     {
         string? className = config["architectures"] is JsonArray and [JsonValue first] && first.TryGetValue(out string? name) ? name : null;
         if (className is null) return null;
-        var named = Families.Where(family => family.ClassNames.Contains(className)).ToList();
+        var named = Known.Families.Where(family => family.ClassNames.Contains(className)).ToList();
         if (named.Count <= 1) return named.FirstOrDefault();
         string? type = config["model_type"] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
         return named.Find(family => family.ModelType == type);
