@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Recall.Checkpoints.Architectures;
 using Recall.Configuration;
 
 namespace Recall.Planning;

@@ -14,6 +14,9 @@ public static partial class ArchitectureTable
     static readonly ImmutableArray<string> DistilBertLayer = Biased(
         "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin", "sa_layer_norm", "ffn.lin1", "ffn.lin2", "output_layer_norm");
 
+    /// <summary>How the names of a bare encoder's tensors begin.</summary>
+    static readonly ImmutableArray<string> InnerParts = ["embeddings.", "encoder.", "transformer.", "pooler."];
+
     static ImmutableArray<Architecture> Encoders =>
     [
         Bert("bert", "", "BertModel"),
@@ -47,8 +50,8 @@ public static partial class ArchitectureTable
         LayerTensors = BertLayer,
         Before =
         [
-            .. new[] { "embeddings.position_ids", "embeddings.position_embeddings.weight", "embeddings.token_type_embeddings.weight" }
-                .Concat(Biased("embeddings.LayerNorm")).Select(name => prefix + name),
+            prefix + "embeddings.position_ids", prefix + "embeddings.position_embeddings.weight", prefix + "embeddings.token_type_embeddings.weight",
+            .. Biased(prefix + "embeddings.LayerNorm"),
         ],
         After = PoolerOf(prefix),
     };
@@ -68,7 +71,7 @@ public static partial class ArchitectureTable
         // A bare encoder that was cut out of a larger model may keep the name that it had there, and the other way round.
         Layouts = prefix.Length > 0
             ? [new TensorLayout((prefix, ""))]
-            : [new TensorLayout([.. new[] { "embeddings.", "encoder.", "transformer.", "pooler." }.Select(part => (part, $"{modelType}.{part}"))])],
+            : [new TensorLayout([.. InnerParts.Select(part => (part, $"{modelType}.{part}"))])],
     };
 
     static Architecture Classifier(Architecture encoder, string prefix, params string[] heads) =>

@@ -62,7 +62,7 @@ public static partial class ArchitectureTable
     ];
 
     static ImmutableArray<string> MambaMixer(string name) =>
-        [.. new[] { "A_log", "D", "dt_bias", "conv1d.weight", "conv1d.bias", "in_proj.weight", "norm.weight", "out_proj.weight" }.Select(part => $"{name}.{part}")];
+        [$"{name}.A_log", $"{name}.D", $"{name}.dt_bias", .. Biased($"{name}.conv1d"), .. Weights($"{name}.in_proj", $"{name}.norm", $"{name}.out_proj")];
 
     /// <summary>Decoders whose layers are, some or all, no attention.</summary>
     static ImmutableArray<Architecture> StateSpaces =>

@@ -12,7 +12,8 @@ static class NamePattern
             name = name[star..];
             int digits = Digits(name);
             if (digits == 0) return false;
-            (pattern, name) = (pattern[(star + 1)..], name[digits..]);
+            name = name[digits..];
+            pattern = pattern[(star + 1)..];
         }
         return name.SequenceEqual(pattern);
     }
