@@ -37,8 +37,8 @@ public sealed class ModulesTests : IDisposable
             merge_method: linear
             parameters: {normalize: false}
             models:
-              - {model: {{a}}, parameters: {weight: [1, 0]}}
-              - {model: {{b}}, parameters: {weight: [0, 1]}}
+              - {model: {{a}}, parameters: {weight: [1, 0]} }
+              - {model: {{b}}, parameters: {weight: [0, 1]} }
             """);
         Assert.Equal(Checkpoint.Open(a).Tensors.Count, result.Plan.Tensors.Length);
         const string Text = "language_model.model.layers.1.mlp.up_proj.weight", Vision = "vision_tower.vision_model.encoder.layers.1.mlp.fc1.weight";
@@ -62,7 +62,7 @@ public sealed class ModulesTests : IDisposable
                 slices:
                   - sources: [{model: {{a}}, layer_range: [0, 3]}]
                   - sources: [{model: {{b}}, layer_range: [1, 3]}]
-              multi_modal_projector: {models: [{model: {{b}}}]}
+              multi_modal_projector: {models: [{model: {{b}} }]}
               vision_tower:
                 slices: [{sources: [{model: {{b}}, layer_range: [0, 1]}]}]
             """);
@@ -88,10 +88,10 @@ public sealed class ModulesTests : IDisposable
             merge_method: linear
             modules:
               text_decoder:
-                models: [{model: {{a}}, parameters: {weight: 1}}, {model: {{b}}}]
+                models: [{model: {{a}}, parameters: {weight: 1} }, {model: {{b}} }]
                 parameters: {weight: 0}
-              multi_modal_projector: {models: [{model: {{a}}}, {model: {{b}}}]}
-              vision_tower: {models: [{model: {{a}}}, {model: {{b}}, parameters: {weight: 3}}]}
+              multi_modal_projector: {models: [{model: {{a}} }, {model: {{b}} }]}
+              vision_tower: {models: [{model: {{a}} }, {model: {{b}}, parameters: {weight: 3} }]}
             parameters: {weight: 1}
             """);
         const string Text = "language_model.model.layers.1.mlp.up_proj.weight", Vision = "vision_tower.vision_model.encoder.layers.1.mlp.fc1.weight",
@@ -155,7 +155,7 @@ public sealed class ModulesTests : IDisposable
         string a = SmallModels.Write(_folder["a"], 1, config, names), b = SmallModels.Write(_folder["b"], 2, config, names);
         var result = Run($$"""
             merge_method: linear
-            models: [{model: {{a}}, parameters: {weight: [1, 0]}}, {model: {{b}}, parameters: {weight: [0, 1]}}]
+            models: [{model: {{a}}, parameters: {weight: [1, 0]} }, {model: {{b}}, parameters: {weight: [0, 1]} }]
             """);
         Assert.Equal(names.Length, result.Plan.Tensors.Length);
         Near(Mean(Of(a, names[1]), Of(b, names[1]), 0.5f), Merged(names[1]));
@@ -169,8 +169,8 @@ public sealed class ModulesTests : IDisposable
             merge_method: passthrough
             modules:
               language_model.model.layers: {slices: [{sources: [{model: {{a}}, layer_range: [1, 3]}]}]}
-              vision_tower.encoder.layers: {models: [{model: {{b}}}]}
-              default: {models: [{model: {{b}}}]}
+              vision_tower.encoder.layers: {models: [{model: {{b}} }]}
+              default: {models: [{model: {{b}} }]}
             """);
         Assert.Equal(names.Length - 1, result.Plan.Tensors.Length);
         Near(Of(a, names[2]), Merged(names[1]));
@@ -186,7 +186,7 @@ public sealed class ModulesTests : IDisposable
             modules:
               decoder: {slices: [{sources: [{model: {{t5}}, layer_range: [0, 2]}]}, {sources: [{model: {{t5}}, layer_range: [1, 2]}]}]}
               encoder: {slices: [{sources: [{model: {{t5}}, layer_range: [0, 1]}]}]}
-              shared: {models: [{model: {{t5}}}]}
+              shared: {models: [{model: {{t5}} }]}
             """);
         var config = Checkpoint.ReadConfig(_folder["out", "config.json"]);
         Assert.Equal((3, 1), ((int)config["num_decoder_layers"]!, (int)config["num_layers"]!));
