@@ -33,6 +33,9 @@ switch (mode)
     case "newest":  // newest TASK FOLDER: its texts, cards of the others
         Report($"distil, texts of {args[1]}", Merge([.. tasks.Select(task => task == args[1] ? Expert(task) : ByCard(task, args[2]))], new AlignmentOptions { Kind = AlignmentKind.Distil }));
         break;
+    case "rates":
+        Rates.Print();
+        break;
     case "align-cards":
         Report("align, cards", Merge([.. tasks.Select(task => ByCard(task, args[1]))], new AlignmentOptions { Kind = AlignmentKind.Align }));
         break;
