@@ -5,6 +5,7 @@ using FiveAdapters;
 using Recall.Alignment;
 using Recall.Checkpoints;
 using Recall.Checkpoints.Lora;
+using Recall.Configuration;
 using Recall.Tokenization;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
@@ -15,6 +16,7 @@ string[] tasks = [.. TaskTexts.Tasks.Select(task => task.Name)];
 Checkpoint Adapted(string task) => LoraAdapter.Open(Path.Combine(shared, "adapters", task)).Apply(baseModel);
 AlignmentExpert Expert(string task) => new(task, Adapted(task), texts.Training(task, 20));
 
+if (Environment.GetEnvironmentVariable("THREADS") is { } threads) TorchSharp.torch.set_num_threads(int.Parse(threads));
 int? limit = Environment.GetEnvironmentVariable("LIMIT") is { } most ? int.Parse(most) : null;
 string mode = args.Length > 0 ? args[0] : "distil";
 switch (mode)
@@ -47,6 +49,7 @@ Checkpoint Merge(IReadOnlyList<AlignmentExpert> experts, AlignmentOptions option
 {
     var clock = Stopwatch.StartNew();
     var before = Process.GetCurrentProcess().TotalProcessorTime;
+    if (Environment.GetEnvironmentVariable("COMPUTE") is { } compute) options = options with { Compute = Enum.Parse<ComputeType>(compute, ignoreCase: true) };
     using var alignment = new LayerAlignment(baseModel, experts, options);
     var merged = new Dictionary<string, MemoryTensor>();
     var values = new Dictionary<string, float[]>();
