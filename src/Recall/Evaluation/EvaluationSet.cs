@@ -91,7 +91,8 @@ public sealed record EvaluationSet(
         var choices = several ? example.Prompts.Select(Characters)
             : example.Continuations.Select(continuation => Characters(continuation) - delimiter);
         var made = new EvaluationRow(row.Number, [.. requests], [.. example.Gold], kind == EvaluationKind.Choices ? [.. choices] : []);
-        for (int i = 0; i < made.Requests.Length; i++)
+        // A text without a character has nothing to predict, as a blank line of a file has none: it counts nothing.
+        for (int i = 0; i < made.Requests.Length && kind != EvaluationKind.Text; i++)
         {
             if (string.IsNullOrWhiteSpace(made.Requests[i].Continuation) || (made.Characters.Length > i && made.Characters[i] == 0))
                 throw NoAnswer(task.Path, row, kind == EvaluationKind.Choices ? $"its choice {i + 1} is empty" : "its answer is empty");

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json.Nodes;
 using Recall.Checkpoints;
 using Recall.Evaluation;
@@ -66,7 +67,10 @@ public class LogLikelihoodTests : TorchTests
                 [.. choices.Select(choice => choice.EnumerateRunes().Count())]);
         });
         var set = new EvaluationSet("choices", "choices.json", EvaluationKind.Choices, [.. rows], []);
-        var scores = ModelEvaluation.Prepare("tiny", model, new(), [set]).Run(cancellation: TestContext.Current.CancellationToken).Tasks[0];
+        // The reference scored these without BOS.
+        var encoder = RequestEncoder.For(model, addSpecialTokens: false);
+        var scores = new TaskScores(set,
+            [.. set.Rows.Select(row => Score(model, [.. row.Requests.Select(asked => encoder.Encode(asked.Context, asked.Continuation))]).ToImmutableArray())]);
         var items = golden["items"]!.AsArray();
         for (int row = 0; row < items.Count; row++)
         {
@@ -93,7 +97,7 @@ public class LogLikelihoodTests : TorchTests
             Assert.Equal(windows.Count, requests.Count);
             for (int i = 0; i < windows.Count; i++)
             {
-                Assert.Equal(Ids(windows[i]!["context"]), [.. requests[i].Context, .. requests[i].Continuation[..^1]]);
+                Assert.Equal(Ids(windows[i]!["context"]), requests[i].Context);
                 Assert.Equal(Ids(windows[i]!["predicted"]), requests[i].Continuation);
             }
             var scores = Score(model, requests, longest);
