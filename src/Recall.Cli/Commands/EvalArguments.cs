@@ -108,6 +108,11 @@ sealed class EvalArguments
     /// <summary>The experts, one a task, or none.</summary>
     public IReadOnlyList<string> Experts(ParseResult parse) => parse.GetValue(_experts) ?? [];
 
-    /// <summary>How it is scored. Windows of text are never cut.</summary>
-    public LogLikelihoodOptions Options(ParseResult parse) => new() { MaxLength = parse.GetValue(_maxLength), Compute = parse.GetValue(_compute) };
+    /// <summary>How it is scored.</summary>
+    public LogLikelihoodOptions Options(ParseResult parse) => new()
+    {
+        MaxLength = parse.GetValue(_maxLength),
+        // Float32 is not the first word of the enumeration, which an option that is not given has as its value.
+        Compute = parse.GetResult(_compute) is null ? ComputeType.Float32 : parse.GetValue(_compute),
+    };
 }

@@ -47,11 +47,11 @@ public class EvalCommandTests
         string dull = Dull(folder["dull"]);
         File.WriteAllText(folder["plain.txt"], "Then Omar gave 5 apples to Tom. There Tom found 6 eggs.\n");
         var run = Session.Run(
-            "eval", Model, dull, "--tasks", Task("mc_fields"), "--limit", "5", "--base", dull, "--experts", Model, "--text", folder["plain.txt"], "--window", "16");
+            "eval", Model, dull, "--tasks", Task("mc_fields"), Task("ll_cloze"), "--limit", "5", "--base", dull, "--experts", Model, Model, "--text", folder["plain.txt"], "--window", "16");
         Assert.Equal((0, ""), (run.ExitCode, run.Error));
         Expected.Match("eval.txt", run.Out);
         var lines = run.Out.Split('\n');
-        Assert.Contains(lines, line => line.Contains("kept, worst", StringComparison.Ordinal) && line.EndsWith("100.0 %    0.0 %", StringComparison.Ordinal));
+        Assert.Contains(lines, line => line.Contains("kept, worst", StringComparison.Ordinal) && line.EndsWith(" 100.0 %            0.0 %", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -22,8 +22,9 @@ public class SmolLmTests : TorchTests
             for (int row = 0; row < samples.Count; row++)
             {
                 var asked = sets[task].Rows[row].Requests;
-                Assert.All(asked, request => Assert.Equal((string?)samples[row]["context"], request.Context));
-                Assert.Equal(samples[row]["continuations"]!.AsArray().Select(choice => (string)choice!), asked.Select(request => request.Continuation));
+                // The file has the prompts of the first three documents.
+                if (row < 3) Assert.All(asked, request => Assert.Equal((string?)samples[row]["context"], request.Context));
+                if (row < 3) Assert.Equal(samples[row]["continuations"]!.AsArray().Select(choice => (string)choice!), asked.Select(request => request.Continuation));
                 var expected = samples[row]["loglikelihoods"]!.AsArray();
                 for (int choice = 0; choice < expected.Count; choice++)
                 {
