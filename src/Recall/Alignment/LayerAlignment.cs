@@ -75,7 +75,11 @@ public sealed class LayerAlignment : IDisposable
     public void Run(MergedRows write, Action<int>? layerDone = null, CancellationToken cancellation = default) =>
         Run(write, null, layerDone, cancellation);
 
-    internal void Run(MergedRows write, Action<string, StepSystem>? systems, Action<int>? layerDone, CancellationToken cancellation)
+    /// <summary>Goes through all layers of the one expert for its statistics only; nothing is solved.</summary>
+    internal void Measure(Action<string, SecondMoment> moments, Action<int>? layerDone, CancellationToken cancellation) =>
+        Run(null, (input, system) => moments(input, system.Moments[0]), layerDone, cancellation);
+
+    internal void Run(MergedRows? write, Action<string, StepSystem>? systems, Action<int>? layerDone, CancellationToken cancellation)
     {
         using var quiet = no_grad();
         foreach (var member in _members)
@@ -120,7 +124,7 @@ public sealed class LayerAlignment : IDisposable
         foreach (var member in _members) member.Begin(layer, Rest, Options, small, _reader);
     }
 
-    void RunStep(int layer, LayerStep step, MergedRows write, Action<string, StepSystem>? systems)
+    void RunStep(int layer, LayerStep step, MergedRows? write, Action<string, StepSystem>? systems)
     {
         string input = LayerStep.NameOf(layer, step.Input);
         var statistics = _members.Select(member => member.Statistics()).ToArray();
@@ -130,17 +134,17 @@ public sealed class LayerAlignment : IDisposable
         StepTargets? targets = null;
         if (_options.Kind == AlignmentKind.Distil) targets = new StepTargets(_members, statistics, system.Moments, step, layer, Options, Next);
         else foreach (var member in _members.Where(member => member.Own is not null)) Next(member, null);
+        if (write is null) return;
         using (targets)
         {
             var weights = step.Linears.ToDictionary(linear => linear, linear =>
                 Solve(Options.NameOf(layer, linear + ".weight"), linear, LayerStep.ShapeOf(Options, linear), system, targets, write, keep: true)!);
-            foreach (var member in _members)
-                member.Merged?.Next(step, (_, linear, values) => nn.functional.linear(values, weights[linear]));
+            foreach (var member in _members) member.NextMerged(step, weights);
             foreach (var weight in weights.Values) weight.Dispose();
         }
     }
 
-    void RunHead(MergedRows write, Action<string, StepSystem>? systems, CancellationToken cancellation)
+    void RunHead(MergedRows? write, Action<string, StepSystem>? systems, CancellationToken cancellation)
     {
         _buffer.Load([], cancellation);
         using var norm = Rest.Read(Options.Names.FinalNorm, new Shape(Options.HiddenSize), ScalarType.Float32, _reader);
@@ -154,6 +158,7 @@ public sealed class LayerAlignment : IDisposable
         var statistics = _members.Select(member => member.Statistics()).ToArray();
         using var system = Measure(LayerStep.HeadInput, statistics, Options.HiddenSize, Options.VocabularySize);
         systems?.Invoke(LayerStep.HeadInput, system);
+        if (write is null) return;
         using var targets = _options.Kind == AlignmentKind.Distil ? new StepTargets(_members, statistics, system.Moments) : null;
         Solve(Options.Names.Head, LayerStep.HeadInput, Embedding, system, targets, write, keep: false);
     }
@@ -176,7 +181,7 @@ public sealed class LayerAlignment : IDisposable
     Tensor? Solve(string name, string linear, Shape shape, StepSystem system, StepTargets? targets, MergedRows write, bool keep)
     {
         var source = _base.Require(name, shape);
-        var whole = keep ? empty([shape[0], shape[1]], ScalarType.Float32).DetachFromDisposeScope() : null;
+        var whole = keep ? empty([shape[0], shape[1]], ComputeTypes.Of(_options.Compute)).DetachFromDisposeScope() : null;
         long range = Math.Max(1, RangeElements / Math.Max(shape[1], 1));
         for (long first = 0; first < shape[0]; first += range)
         {
