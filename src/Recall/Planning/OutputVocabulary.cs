@@ -41,6 +41,8 @@ sealed class OutputVocabulary
         foreach (var token in asked.Tokens) AddAsked(draft, token);
         int rows = draft.Size;
         if (asked.PadToMultipleOf is { } multiple) rows = checked((rows + multiple - 1) / multiple * multiple);
+        string beside = draft.Size > draft.Start.Size || draft.IsCut ? $", where {draft.Start.Where} has {draft.Start.Size}" : "";
+        notes.Add($"the output's vocabulary has {draft.Size} tokens{beside}; its embedding {rows} rows");
         var maps = new TokenRows(asked, models, vocabularies, hasBase: config.BaseModel is not null).Maps(draft.Tokens, rows, notes);
         return new OutputVocabulary(models, asked, draft, files, maps);
     }

@@ -9,6 +9,8 @@ namespace Recall.Planning;
 /// </summary>
 static class VocabularyUnion
 {
+    const int MostNamed = 5;
+
     public static void AddTo(TokenizerDraft draft, ImmutableArray<ModelVocabulary> vocabularies, ICollection<string> notes)
     {
         foreach (var vocabulary in vocabularies)
@@ -18,15 +20,18 @@ static class VocabularyUnion
                 if (!vocabulary.File.IsAdded(token) && draft.IdOf(token) is null)
                     draft.Add(new AddedToken(0, token, false, false, false, Normalized: true, Special: false));
         }
-        var defined = draft.Start.Added.Where(token => token.Id < vocabularies[0].Size).ToDictionary(token => token.Content, token => (token, vocabularies[0].Model), StringComparer.Ordinal);
+        var defined = draft.Start.Added.Where(token => token.Id < vocabularies[0].Size).ToDictionary(token => token.Content, token => token, StringComparer.Ordinal);
         foreach (var vocabulary in vocabularies)
         {
+            var other = new List<string>();
             foreach (var token in vocabulary.File.Added.Where(token => token.Id < vocabulary.Size))
             {
-                if (defined.TryAdd(token.Content, (token, vocabulary.Model))) draft.Add(token);
-                else if (defined[token.Content] is var (first, model) && first with { Id = token.Id } != token)
-                    notes.Add($"added token {Quoted.Of(token.Content)} has other settings in {vocabulary.Model} than in {model}: those of the latter hold");
+                if (defined.TryAdd(token.Content, token)) draft.Add(token);
+                else if (defined[token.Content] with { Id = token.Id } != token) other.Add(token.Content);
             }
+            if (other.Count == 0) continue;
+            string named = string.Join(", ", other.Take(MostNamed).Select(Quoted.Of));
+            notes.Add($"added tokens {named}{(other.Count > MostNamed ? $" and {other.Count - MostNamed} more" : "")} have other settings in {vocabulary.Model} than in a model before it, whose settings hold");
         }
     }
 }
