@@ -31,7 +31,7 @@ public sealed record MultiPlan(ImmutableArray<MultiStep> Steps, ImmutableArray<s
             if (own.Output.Length == 0) throw merge.Place.Error("this document has no name, and no output folder is given for it (--out-path)");
             var resolved = merge.Config.WithModels(model =>
                 names.Contains(model.Model.Path) ? model with { Model = model.Model with { Path = Path.Combine(intermediate, model.Model.Path) } } : model);
-            if (merge.Needs.Length > 0) resolved = resolved with { Text = $"# {string.Join(", ", merge.Needs)}: in {intermediate}\n{resolved.Text}" };
+            if (merge.Needs.Length > 0) resolved = resolved with { Text = $"# Of a file of several merges; other documents of it: {string.Join(", ", merge.Needs)}\n{resolved.Text}" };
             bool there = FinishedMerge.IsIn(own.Output);
             if (lazy && there)
             {
