@@ -9,7 +9,7 @@ namespace Recall.Planning;
 /// <summary>A model whose layers are drawn from several models (mergekit-layershuffle); <see cref="ToYaml"/> makes the merge file.</summary>
 /// <param name="Models">The models.</param>
 /// <param name="Weights">
-/// How likely each is to give a layer (empty: all alike); with <paramref name="FullRandom"/> how many layers it gives, as a share of its own number.
+/// How likely each is to give a layer (empty: all alike); with <see cref="FullRandom"/> how many layers it gives, as a share of its own number.
 /// </param>
 sealed record LayerShuffle(ImmutableArray<string> Models, ImmutableArray<double> Weights)
 {
