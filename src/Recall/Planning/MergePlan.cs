@@ -42,6 +42,9 @@ public sealed record MergePlan
     /// <summary>In a merge by representations: how layer weights are used; null otherwise.</summary>
     public LayerWeighting? Weighting { get; init; }
 
+    /// <summary>In a merge by what the layers do: the experts with their texts and cards; null otherwise.</summary>
+    public PlannedAlignment? Alignment { get; init; }
+
     /// <summary>What the user should know.</summary>
     public required ImmutableArray<string> Notes { get; init; }
 
@@ -56,20 +59,24 @@ public sealed record MergePlan
     public static MergePlan Make(MergeConfig config, MergeOptions options)
     {
         config = config.OfOneModule();
-        var method = FindMethod(config);
+        var chosen = new List<string>();
+        var alignment = PlannedAlignment.Of(config, options, chosen);
+        // Least squares take the models as they are, and round once, at the end.
+        if (alignment is not null) config = config with { OutDType = config.OutDType ?? config.DType, DType = null };
+        var method = alignment is null ? FindMethod(config) : new LeastSquares(alignment.Method);
         if (method.Base == BaseUse.Required && config.BaseModel is null && config.Slices.All(slice => slice.BaseModel is null) && !(config.Method == "recall" && method is Slerp))
             throw config.MethodPlace.Error($"the method {method.Name} needs a base model: set base_model");
         var models = config.ReferencedModels.Select(OpenedModel.Open).ToImmutableArray();
         var donor = models[0];
         CheckArchitectures(config, models, options);
-        var weighting = config.Method == "recall" ? MakeWeighting(config, method, models) : null;
+        var weighting = config.Method == "recall" && alignment is null ? MakeWeighting(config, method, models) : null;
         var slices = PlannedSlice.All(config, models, baseTakesPart: weighting is null || weighting.NeedsBase);
         var planner = new TensorPlanner(config, method, models, slices, donor.Architecture, weighting, options.Seed);
         var planned = planner.Plan();
         if (planned.Count == 0) throw new RecallException($"{config.File}: there is nothing to merge: the models have no tensor in common");
         var (tensors, shards) = OutputLayout.Make(planned, options.ShardBytes);
         var vocabulary = Vocabularies.Compare(models, weighting is not null);
-        var notes = config.Notes.Concat(planner.Notes).Concat(vocabulary).ToList();
+        var notes = config.Notes.Concat(chosen).Concat(planner.Notes).Concat(vocabulary).ToList();
         var plan = new MergePlan
         {
             Config = config,
@@ -82,8 +89,9 @@ public sealed record MergePlan
             OutputConfig = [],
             Files = [.. donor.Checkpoint.Files.Where(file => options.CopyTokenizer || file.Name is "generation_config.json")],
             Weighting = weighting,
+            Alignment = alignment,
             Notes = [],
-            Cost = MergeCost.Of(tensors, shards, weighting, options),
+            Cost = alignment is null ? MergeCost.Of(tensors, shards, weighting, options) : MergeCost.OfAlignment(tensors, shards, alignment),
         };
         return plan with { OutputConfig = Planning.OutputConfig.Make(plan, notes), Notes = [.. notes] };
     }
