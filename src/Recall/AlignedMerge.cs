@@ -57,19 +57,27 @@ sealed class AlignedMerge : IDisposable
     /// <summary>Merges and writes all tensors, and beside them the merged model's card and kept texts.</summary>
     public void Run(OutputWriter writer, ProgressMeter meter, CancellationToken cancellation)
     {
-        var places = _plan.Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
-        var print = new ModelPrint();
-        WriteRest(writer, meter, print, cancellation);
-        int total = _experts.Sum(expert => expert.Count);
-        if (_plan.Alignment!.Options.CardRank != 0 && _options.Kind is AlignmentKind.Align or AlignmentKind.Distil)
-            _card = new CardWriter(Path.Combine(_plan.Options.Output, CardFile.Name), [.. LayerStep.InputsOf(_alignment.Options)], _plan.Alignment.Options.CardRank, total, _options.Answers);
-        meter.Tell("layer 1");
-        _alignment.Run((name, first, rows) => Write(places[name], first, rows, writer, meter, print),
-            _card is null ? null : (input, system) => _card.Write(input, system), layer => meter.Tell($"layer {layer + 2}"), cancellation);
-        bool all = _experts.All(expert => expert.Texts.Count > 0);
-        var texts = _experts.SelectMany(expert => expert.Texts.Select(text => text.Task.Length > 0 ? text : text with { Task = expert.Name })).ToList();
-        _card?.Finish(print.ToString(), all ? ModelPrint.Of(texts) : new string('0', 64), texts.Sum(text => (long)text.Ids.Length));
-        if (_plan.Alignment.Options.KeepSamples && texts.Count > 0) writer.AddText(AlignmentSamples.Name, AlignmentSamples.Lines(texts));
+        try
+        {
+            var places = _plan.Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+            var print = new ModelPrint();
+            WriteRest(writer, meter, print, cancellation);
+            int total = _experts.Sum(expert => expert.Count);
+            if (_plan.Alignment!.Options.CardRank != 0 && _options.Kind is AlignmentKind.Align or AlignmentKind.Distil)
+                _card = new CardWriter(Path.Combine(_plan.Options.Output, CardFile.Name), [.. LayerStep.InputsOf(_alignment.Options)], _plan.Alignment.Options.CardRank, total, _options.Answers);
+            meter.Tell("layer 1");
+            _alignment.Run((name, first, rows) => Write(places[name], first, rows, writer, meter, print),
+                _card is null ? null : (input, system) => _card.Write(input, system), layer => meter.Tell($"layer {layer + 2}"), cancellation);
+            bool all = _experts.All(expert => expert.Texts.Count > 0);
+            var texts = _experts.SelectMany(expert => expert.Texts.Select(text => text.Task.Length > 0 ? text : text with { Task = expert.Name })).ToList();
+            _card?.Finish(print.ToString(), all ? ModelPrint.Of(texts) : new string('0', 64), texts.Sum(text => (long)text.Ids.Length));
+            if (_plan.Alignment.Options.KeepSamples && texts.Count > 0) writer.AddText(AlignmentSamples.Name, AlignmentSamples.Lines(texts));
+        }
+        finally
+        {
+            // Before the writer looks whether the folder is empty.
+            _card?.Dispose();
+        }
     }
 
     void WriteRest(OutputWriter writer, ProgressMeter meter, ModelPrint print, CancellationToken cancellation)
@@ -79,13 +87,12 @@ sealed class AlignedMerge : IDisposable
         var stream = new TensorStream(new WorkerPool(_plan.Options.Threads, null), writer);
         stream.Run([.. rest.Select(Work)], meter.Add, cancellation);
         var reader = new TileReader();
-        var work = _alignment.Rest;
         foreach (var tensor in rest.Where(tensor => tensor.Copied is null))
         {
             var first = new float[Math.Min(ModelPrint.Values, tensor.Shape.Elements)];
             reader.BeginTensor();
             reader.Begin(first.Length);
-            (work.Find(tensor.Name) ?? tensor.Sources[0]).Read(reader, 0, first);
+            (_alignment.Rest.Find(tensor.Name) ?? tensor.Sources[0]).Read(reader, 0, first);
             print.Add(tensor.Name, tensor.Shape, Rounded(first, tensor.DType));
         }
     }
@@ -126,9 +133,5 @@ sealed class AlignedMerge : IDisposable
         return rounded;
     }
 
-    public void Dispose()
-    {
-        _card?.Dispose();
-        _alignment.Dispose();
-    }
+    public void Dispose() => _alignment.Dispose();
 }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Recall.Numerics;
 
 namespace Recall.Methods;
 
@@ -36,15 +35,29 @@ public sealed class LeastSquares(string name) : MergeMethod
     {
         var counts = inputs.PerModel.GetValueOrDefault(Experts, [.. Enumerable.Repeat(1.0, inputs.Count)]);
         double total = inputs.Others.Sum(i => counts[i]);
-        return new Merge(inputs.BaseIndex, [.. inputs.Others.Select(i => (i, (float)(counts[i] / total)))]);
+        return new Merge(inputs.BaseIndex, [.. inputs.Others.Select(i => (i, counts[i] / total))]);
     }
 
-    sealed class Merge(int baseIndex, ImmutableArray<(int Input, float Share)> experts) : TensorMerge
+    // In double precision, element by element, as the forward passes read the same tensors: the merged model is that which they have seen.
+    sealed class Merge(int baseIndex, ImmutableArray<(int Input, double Share)> experts) : TensorMerge
     {
         public override void Apply(in Strip strip, Span<float> output)
         {
-            strip[baseIndex].CopyTo(output);
-            foreach (var (input, share) in experts) Elementwise.AddScaledDifference(strip[input], strip[baseIndex], share, output);
+            var from = strip[baseIndex];
+            Span<double> sums = stackalloc double[Block];
+            for (int first = 0; first < output.Length; first += Block)
+            {
+                int count = Math.Min(Block, output.Length - first);
+                sums.Clear();
+                foreach (var (input, share) in experts)
+                {
+                    var values = strip[input].Slice(first, count);
+                    for (int i = 0; i < count; i++) sums[i] += share * ((double)values[i] - from[first + i]);
+                }
+                for (int i = 0; i < count; i++) output[first + i] = (float)(from[first + i] + sums[i]);
+            }
         }
+
+        const int Block = 1024;
     }
 }
