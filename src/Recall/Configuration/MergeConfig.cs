@@ -52,6 +52,9 @@ public sealed record MergeConfig
     /// <summary><c>auto</c>, the name of a template, or Jinja text.</summary>
     public string? ChatTemplate { get; init; }
 
+    /// <summary>Where <see cref="ChatTemplate"/> stands.</summary>
+    public Place ChatTemplatePlace { get; init; }
+
     /// <summary>The model with whose representations the others are compared; default: the last model.</summary>
     public ModelReference? ReferenceModel { get; init; }
 
@@ -101,11 +104,35 @@ public sealed record MergeConfig
                 ? $"these models have one module, {known}, and none named {Quoted.Of(entry.Name)}"
                 : $"these models have the modules {known}, and none named {Quoted.Of(entry.Name)}{hint}");
         }
-        return
+        return [.. Modules.Select(entry => (entry.Name, Of(entry)))];
+    }
+
+    /// <summary>What the config asks for a module.</summary>
+    internal MergeConfig Of(ModuleEntry module) =>
+        this with { Models = module.Models, Slices = module.Slices, Modules = [], ModuleParameters = module.Parameters };
+
+    /// <summary>The same config with every model that it names, in whatever place, replaced by another one.</summary>
+    internal MergeConfig WithModels(Func<ModelReference, ModelReference> change)
+    {
+        ModelReference? Changed(ModelReference? model) => model is null ? null : change(model);
+        ImmutableArray<ModelEntry> Entries(ImmutableArray<ModelEntry> entries) => [.. entries.Select(entry => entry with { Model = change(entry.Model) })];
+        ImmutableArray<OutputSlice> Parts(ImmutableArray<OutputSlice> slices) =>
         [
-            .. Modules.Select(entry =>
-                (entry.Name, this with { Models = entry.Models, Slices = entry.Slices, Modules = [], ModuleParameters = entry.Parameters })),
+            .. slices.Select(slice => slice with
+            {
+                Sources = [.. slice.Sources.Select(source => source with { Model = change(source.Model) })],
+                BaseModel = Changed(slice.BaseModel),
+            }),
         ];
+        return this with
+        {
+            BaseModel = Changed(BaseModel),
+            Models = Entries(Models),
+            Slices = Parts(Slices),
+            Modules = [.. Modules.Select(module => module with { Models = Entries(module.Models), Slices = Parts(module.Slices) })],
+            Tokenizer = Tokenizer?.WithModels(change),
+            ReferenceModel = Changed(ReferenceModel),
+        };
     }
 
     /// <summary>Reads a merge file.</summary>
@@ -119,13 +146,31 @@ public sealed record MergeConfig
     /// <summary>Reads the text of a merge file; <paramref name="file"/> stands in messages.</summary>
     /// <exception cref="ConfigurationException">The message begins with <c>file:line:column key.path</c>.</exception>
     public static MergeConfig Parse(string text, string file) => MergeConfigReader.Read(YamlDocument.ParseMapping(text, file), text, file);
+
+    /// <summary>
+    /// Reads a merge file of bare files of weights (mergekit-pytorch): <c>merge_method</c>, <c>models</c>, <c>parameters</c>, <c>base_model</c>,
+    /// <c>dtype</c>, <c>out_dtype</c>. To be merged with <see cref="Planning.MergeOptions.Raw"/> set. <c>dtype</c> is the type of the output too.
+    /// </summary>
+    /// <exception cref="ConfigurationException">The message begins with <c>file:line:column key.path</c>.</exception>
+    public static MergeConfig ReadRaw(string path) => ParseRaw(YamlDocument.ReadText(path), path);
+
+    /// <summary>The same from text; <paramref name="file"/> stands in messages.</summary>
+    /// <inheritdoc cref="ReadRaw"/>
+    public static MergeConfig ParseRaw(string text, string file) => MergeConfigReader.ReadRaw(YamlDocument.ParseMapping(text, file), text, file);
 }
 
 /// <summary>A model of the <c>models</c> form.</summary>
 /// <param name="Model">Which.</param>
 /// <param name="Parameters">Its own parameters.</param>
 /// <param name="Place">Where it stands.</param>
-public sealed record ModelEntry(ModelReference Model, ParameterSet Parameters, Place Place);
+public sealed record ModelEntry(ModelReference Model, ParameterSet Parameters, Place Place)
+{
+    /// <summary>Its own texts: a data file or a task file; null: those found in its folder (<c>samples.jsonl</c>), if any.</summary>
+    public string? Samples { get; init; }
+
+    /// <summary>Its card; null: the one found in its folder (<c>card.safetensors</c>), if any.</summary>
+    public string? Card { get; init; }
+}
 
 /// <summary>Layers of the output, made from as many layers of each source.</summary>
 /// <param name="Sources">The sources, in order.</param>

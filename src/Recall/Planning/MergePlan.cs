@@ -42,6 +42,9 @@ public sealed record MergePlan
     /// <summary>In a merge by representations: how layer weights are used; null otherwise.</summary>
     public LayerWeighting? Weighting { get; init; }
 
+    /// <summary>In a merge by what the layers do: the experts with their texts and cards; null otherwise.</summary>
+    public PlannedAlignment? Alignment { get; init; }
+
     /// <summary>What the user should know.</summary>
     public required ImmutableArray<string> Notes { get; init; }
 
@@ -53,42 +56,39 @@ public sealed record MergePlan
 
     /// <summary>Plans a merge: opens the models (headers only) and checks everything.</summary>
     /// <exception cref="RecallException">Something is wrong; nothing has been written.</exception>
-    public static MergePlan Make(MergeConfig config, MergeOptions options)
+    public static MergePlan Make(MergeConfig config, MergeOptions options) => Make(config, options, Checkpoint.Open);
+
+    /// <summary>The same with models from elsewhere: those that an earlier merge of a chain is yet to write.</summary>
+    internal static MergePlan Make(MergeConfig config, MergeOptions options, Func<string, Checkpoint> open)
     {
-        var method = FindMethod(config);
+        var chosen = new List<string>();
+        var alignment = PlannedAlignment.Of(config.Modules is [var only] ? config.Of(only) : config, options, chosen);
+        // Least squares take the models as they are, and round once, at the end.
+        if (alignment is not null) config = config with { OutDType = config.OutDType ?? config.DType, DType = null };
+        var method = alignment is null ? FindMethod(config) : new LeastSquares(alignment.Method);
         bool sliceHasBase = config.Slices.Concat(config.Modules.SelectMany(module => module.Slices)).Any(slice => slice.BaseModel is not null);
         if (method.Base == BaseUse.Required && config.BaseModel is null && !sliceHasBase && !(config.Method == "recall" && method is Slerp))
             throw config.MethodPlace.Error($"the method {method.Name} needs a base model: set base_model");
-        var models = config.ReferencedModels.Select(OpenedModel.Open).ToImmutableArray();
+        var models = config.ReferencedModels.Select(reference => OpenedModel.Open(reference, open)).ToImmutableArray();
+        if (options.Raw is not null) models = [.. models.Select(model => model.WeightsOnly())];
         var donor = models[0];
         var architecture = donor.Architecture;
         CheckArchitectures(config, models, options);
-        var notes = config.Notes.Concat(ModuleNotes.Of(config, models)).ToList();
+        var notes = config.Notes.Concat(chosen).Concat(ModuleNotes.Of(config, models)).ToList();
         models = [.. models.Select(model => model.NamedAs(architecture))];
         var asked = config.ByModule([.. architecture.Modules.Select(module => module.Name)]);
         if (architecture.NumbersOutside && asked.Any(entry => entry.Config.Slices.Length > 0))
             throw config.MethodPlace.Error($"{architecture.ClassNames[0]} numbers embedding and head with its layers, so that 'slices' would leave it without them; give whole models under 'models'");
         // Models of one module: the config reads the same whether the module was named or not.
         if (asked.Length == 1) config = asked[0].Config;
-        var weighting = config.Method == "recall" ? MakeWeighting(config, method, models) : null;
-        var modules = asked.Select(entry =>
-        {
-            var module = architecture.Modules.First(each => each.Name == entry.Module);
-            return new PlannedModule(module, entry.Config, PlannedSlice.All(entry.Config, models, module, weighting is null || weighting.NeedsBase));
-        }).ToImmutableArray();
-        notes.AddRange(modules.SelectMany(module => new ParameterLookup(module.Config, method, models, weighting is not null).CheckNames()).Distinct());
-        var planned = new List<OutputTensor>();
-        foreach (var module in modules)
-        {
-            var planner = new TensorPlanner(module, method, models, architecture, weighting, options.Seed);
-            planned.AddRange(planner.Plan());
-            notes.AddRange(planner.Notes);
-        }
-        var names = planned.SelectMany(tensor => tensor.Sources.Select(source => source.Name).Append(tensor.Name)).ToHashSet(StringComparer.Ordinal);
-        notes.AddRange(modules.SelectMany(module => new ParameterLookup(module.Config, method, models, weighting is not null).UnusedFilters(names)).Distinct());
+        var weighting = config.Method == "recall" && alignment is null ? MakeWeighting(config, method, models) : null;
+        var vocabulary = config.Tokenizer is null ? null : OutputVocabulary.Make(config, models, notes);
+        var modules = PlannedModule.All(asked, models, architecture, weighting is null || weighting.NeedsBase);
+        var partial = options.Raw is { } rule ? new PartialInputs(rule) : null;
+        var planned = TensorPlanner.Plan(modules, module => new(module, method, models, architecture, weighting, vocabulary, options.Seed) { Partial = partial }, notes);
         if (planned.Count == 0) throw new RecallException($"{config.File}: there is nothing to merge: the models have no tensor in common");
         var (tensors, shards) = OutputLayout.Make(planned, options.ShardBytes);
-        notes.AddRange(Vocabularies.Compare(models, weighting is not null));
+        if (vocabulary is null || weighting is not null) notes.AddRange(Vocabularies.Compare(models, weighting is not null || alignment is not null));
         var plan = new MergePlan
         {
             Config = config,
@@ -99,13 +99,16 @@ public sealed record MergePlan
             Tensors = tensors,
             Shards = shards,
             OutputConfig = [],
-            Files = [.. donor.Checkpoint.Files.Where(file => options.CopyTokenizer || file.Name is "generation_config.json" || architecture.TagAlong.Contains(file.Name))],
+            Files = OutputFiles.Make(config, options, models, vocabulary, notes),
             LayerCount = modules.FirstOrDefault(module => module.Module.Name == architecture.ModuleName)?.Slices.Sum(slice => slice.Layers) ?? 0,
             Weighting = weighting,
+            Alignment = alignment,
             Notes = [],
-            Cost = MergeCost.Of(tensors, shards, weighting, options),
+            Cost = alignment is null ? MergeCost.Of(tensors, shards, weighting, options) : MergeCost.OfAlignment(tensors, shards, alignment),
         };
-        return plan with { OutputConfig = Planning.OutputConfig.Make(plan, modules, notes), Notes = [.. notes] };
+        var outputConfig = Planning.OutputConfig.Make(plan, modules, notes);
+        if (vocabulary is not null) TokenNumbers.Follow(outputConfig, "config.json", vocabulary, donor, notes);
+        return plan with { OutputConfig = outputConfig, Notes = [.. notes] };
     }
 
     static MergeMethod FindMethod(MergeConfig config)

@@ -65,7 +65,23 @@ sealed record PlannedSlice(ImmutableArray<PlannedSource> Sources, int FirstLayer
 /// <param name="Module">Which.</param>
 /// <param name="Config">What the config asks for it.</param>
 /// <param name="Slices">Its slices.</param>
-sealed record PlannedModule(ArchitectureModule Module, MergeConfig Config, ImmutableArray<PlannedSlice> Slices);
+sealed record PlannedModule(ArchitectureModule Module, MergeConfig Config, ImmutableArray<PlannedSlice> Slices)
+{
+    /// <summary>The modules that the config asks for.</summary>
+    public static ImmutableArray<PlannedModule> All(
+        ImmutableArray<(string Module, MergeConfig Config)> asked, ImmutableArray<OpenedModel> models, Architecture architecture, bool baseTakesPart)
+    {
+        var known = architecture.Modules;
+        return
+        [
+            .. asked.Select(entry =>
+            {
+                var module = known.First(each => each.Name == entry.Module);
+                return new PlannedModule(module, entry.Config, PlannedSlice.All(entry.Config, models, module, baseTakesPart));
+            }),
+        ];
+    }
+}
 
 /// <summary>Layers <paramref name="Start"/> to <paramref name="End"/> (excluded) of a model, as a part of a slice.</summary>
 /// <param name="Model">Index of the plan's models.</param>

@@ -22,6 +22,7 @@ sealed class TensorPlanner
     readonly Architecture _architecture;
     readonly ArchitectureModule _module;
     readonly LayerWeighting? _weighting;
+    readonly OutputVocabulary? _vocabulary;
     readonly long _seed;
     readonly List<string> _notes = [];
     readonly HashSet<string> _remarks = [];
@@ -29,19 +30,34 @@ sealed class TensorPlanner
     readonly List<OutputTensor> _tensors = [];
 
     public TensorPlanner(
-        PlannedModule module, MergeMethod method, ImmutableArray<OpenedModel> models, Architecture architecture, LayerWeighting? weighting, long seed)
+        PlannedModule module, MergeMethod method, ImmutableArray<OpenedModel> models, Architecture architecture,
+        LayerWeighting? weighting, OutputVocabulary? vocabulary, long seed)
     {
         (_config, _module, _slices) = (module.Config, module.Module, module.Slices);
-        (_method, _models, _architecture, _weighting, _seed) = (method, models, architecture, weighting, seed);
+        (_method, _models, _architecture, _weighting, _vocabulary, _seed) = (method, models, architecture, weighting, vocabulary, seed);
         _parameters = new ParameterLookup(_config, method, models, weighting is not null);
     }
 
-    /// <summary>What the user should know.</summary>
-    public IReadOnlyList<string> Notes => _notes;
+    /// <summary>In a merge of bare files of weights: what becomes of tensors that not all have.</summary>
+    public PartialInputs? Partial { get; init; }
 
-    /// <summary>All tensors of the module, without their places.</summary>
+    /// <summary>All tensors of all modules, without their places. Adds what the user should know to the notes.</summary>
     /// <exception cref="RecallException">A tensor missing in a model, shapes that differ, a parameter missing, inputs that the method does not take.</exception>
-    public IReadOnlyList<OutputTensor> Plan()
+    public static List<OutputTensor> Plan(ImmutableArray<PlannedModule> modules, Func<PlannedModule, TensorPlanner> plannerOf, List<string> notes)
+    {
+        var planners = modules.Select(plannerOf).ToList();
+        notes.AddRange(planners.SelectMany(planner => planner._parameters.CheckNames()).Distinct());
+        var tensors = planners.SelectMany(planner => planner.Plan()).ToList();
+        notes.AddRange(planners.SelectMany(planner => planner._notes));
+        if (planners.Count > 0) notes.AddRange(planners[0].Partial?.Notes() ?? []);
+        // A filter may be meant for one module and fit no tensor of another.
+        var names = tensors.SelectMany(tensor => tensor.Sources.Select(source => source.Name).Append(tensor.Name)).ToHashSet(StringComparer.Ordinal);
+        notes.AddRange(planners.SelectMany(planner => planner._parameters.UnusedFilters(names)).Distinct());
+        return tensors;
+    }
+
+    /// <summary>The tensors of the module.</summary>
+    List<OutputTensor> Plan()
     {
         PlanOutside(_slices[0].Sources, _slices[0], after: false);
         foreach (var slice in _slices)
@@ -78,7 +94,7 @@ sealed class TensorPlanner
         var surplus = models.SelectMany(model => _models[model].SurplusLayers(_module)).Distinct().Order().ToList();
         if (surplus.Count == 0) return;
         string which = $"{_module.LayerPrefix}{string.Join(", ", surplus)}: beyond the {slice.Sources[0].End} layers that config.json states";
-        if (_config.Slices.Length > 0 || _weighting is not null)
+        if (_config.Slices.Length > 0 || _weighting is not null || _method is LeastSquares)
         {
             _notes.Add($"{_module.LayerPrefix}{string.Join(", ", surplus)}: beyond the layers that config.json states: left out");
             return;
@@ -138,10 +154,17 @@ sealed class TensorPlanner
         string name, PlannedSlice slice, ImmutableArray<PlannedSource> sources, ImmutableArray<string> names, double t, Rule rule, int weightLayer)
     {
         bool required = rule == Rule.Required;
-        var found = sources.Zip(names, (source, sourceName) => Find(source, sourceName)).ToList();
+        var found = sources.Zip(names, (source, sourceName) => Take(source.Model, sourceName)).ToList();
         var have = Enumerable.Range(0, sources.Length).Where(i => found[i] is not null).ToList();
         if (have.Count == 0 && !required) return;
-        if (have.Count < sources.Length)
+        if (have.Count < sources.Length && Partial is not null)
+        {
+            var lacking = sources.Where((_, i) => found[i] is null).First();
+            bool baseLacks = _method.Base == BaseUse.Required && sources.Where((source, i) => found[i] is null && source.Model == slice.Base).Any();
+            string refusal = lacking.Describe($"{_models[lacking.Model].Name} lacks tensor {name}, which {_models[sources[have[0]].Model].Name} has");
+            if (!Partial.Takes(name, baseLacks, refusal)) return;
+        }
+        else if (have.Count < sources.Length)
         {
             var lacking = Enumerable.Range(0, sources.Length).First(i => found[i] is null);
             if (required)
@@ -198,9 +221,16 @@ sealed class TensorPlanner
             ? new RoundedTensor(tensor, type)
             : tensor;
 
-    TensorSource? Find(PlannedSource source, string name)
+    /// <summary>A model's tensor, brought to the output's vocabulary where its rows are one.</summary>
+    TensorSource? Take(int model, string name)
     {
-        var checkpoint = _models[source.Model].Checkpoint;
+        var tensor = Find(model, name);
+        return tensor is null || _vocabulary?.Covers(name) != true ? tensor : _vocabulary.Gather(name, model, other => Find(other, name));
+    }
+
+    TensorSource? Find(int model, string name)
+    {
+        var checkpoint = _models[model].Checkpoint;
         if (checkpoint.Find(name) is { } tensor) return tensor;
         // A tied head is the embedding; it is written only where another model has a head of its own.
         bool headElsewhere = name == _architecture.Head && _architecture.HeadMayBeTied && _models.Any(model => model.Checkpoint.Find(name) is not null);

@@ -9,6 +9,9 @@ namespace Recall.Checkpoints.Architectures;
 /// <param name="ClassNames">The names that config.json's <c>architectures</c> may hold.</param>
 public sealed partial record Architecture(string ModelType, params ImmutableArray<string> ClassNames)
 {
+    /// <summary>Of weights that are merged by their names alone: it knows neither layers nor embeddings.</summary>
+    internal static readonly Architecture Nameless = new("") { LayerPrefix = "", LayerCountKey = null, Embedding = "", FinalNorm = "", Head = "" };
+
     /// <summary>The name of the module that the properties of layers describe: the language model of a model with several modules.</summary>
     public string ModuleName { get; init; } = "default";
 
@@ -35,6 +38,9 @@ public sealed partial record Architecture(string ModelType, params ImmutableArra
 
     /// <summary>False where the head of a model that has none is not its embedding: classifiers.</summary>
     public bool HeadMayBeTied { get; init; } = true;
+
+    /// <summary>The head's bias where it is not named as the head is; empty otherwise.</summary>
+    public string HeadBias { get; init; } = "";
 
     /// <summary>How its blocks compute; null where Recall has no forward pass for the family.</summary>
     public BlockTraits? Block { get; init; }
@@ -120,6 +126,7 @@ public sealed partial record Architecture(string ModelType, params ImmutableArra
         Embedding = layout.ToHere(Embedding),
         FinalNorm = layout.ToHere(FinalNorm),
         Head = layout.ToHere(Head),
+        HeadBias = layout.ToHere(HeadBias),
         Before = [.. Before.Select(layout.ToHere)],
         After = [.. After.Select(layout.ToHere)],
         OtherModules = [.. OtherModules.Select(module => module.Renamed(layout.ToHere))],

@@ -23,6 +23,7 @@ public static partial class ArchitectureTable
         Bert("bert", "bert.", "BertForMaskedLM") with
         {
             Head = MaskedHead,
+            HeadBias = "cls.predictions.bias",
             After = ["cls.predictions.bias", "cls.predictions.decoder.bias", .. Biased("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm")],
         },
         Classifier(Bert("bert", "bert.", "BertForSequenceClassification", "BertForMultipleChoice", "BertForTokenClassification"), "bert.", "classifier"),
@@ -30,6 +31,7 @@ public static partial class ArchitectureTable
         Bert("roberta", "roberta.", "RobertaForMaskedLM") with
         {
             Head = "lm_head.decoder.weight",
+            HeadBias = "lm_head.bias",
             After = ["lm_head.bias", "lm_head.decoder.bias", .. Biased("lm_head.dense", "lm_head.layer_norm")],
         },
         Classifier(Bert("roberta", "roberta.", "RobertaForSequenceClassification"), "roberta.", "classifier.dense", "classifier.out_proj"),
