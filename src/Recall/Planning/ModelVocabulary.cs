@@ -28,7 +28,7 @@ sealed record ModelVocabulary(string Model, TokenizerFile File, int Size, int Ro
             var file = TokenizerFile.Find(model.Checkpoint.Files, model.Name);
             if (file is null)
             {
-                if (vocabularies.Count == 0) throw place.Error($"{model.Name} has no tokenizer.json, and its vocabulary is asked for; copy its tokenizer beside it");
+                if (vocabularies.Count == 0) throw NoTokenizer(model, place);
                 file = vocabularies[0].File;
                 notes.Add($"{model.Name} has no tokenizer: it is taken to have that of {models[0].Name}");
             }
@@ -38,6 +38,10 @@ sealed record ModelVocabulary(string Model, TokenizerFile File, int Size, int Ro
         return vocabularies.ToImmutable();
     }
 
+    /// <summary>The error for a model whose vocabulary is needed and that has none.</summary>
+    public static ConfigurationException NoTokenizer(OpenedModel model, Place place) =>
+        place.Error($"{model.Name} has no tokenizer.json, and its vocabulary is asked for; copy its tokenizer beside it");
+
     static (int Size, int Rows) Extent(OpenedModel model, Place place)
     {
         string name = model.Architecture.Embedding;
@@ -45,7 +49,8 @@ sealed record ModelVocabulary(string Model, TokenizerFile File, int Size, int Ro
             throw place.Error($"{model.Name} has no embedding that Recall knows ({name} is expected): its vocabulary cannot be changed");
         if (embedding.Shape[0] > int.MaxValue) throw place.Error($"{model.Name}: {name} has {embedding.Shape[0]} rows: more than any vocabulary");
         int rows = (int)embedding.Shape[0];
-        int size = Number(model.Checkpoint.Config["vocab_size"]) ?? Number((model.Checkpoint.Config["text_config"] as JsonObject)?["vocab_size"]) ?? rows;
+        var config = model.Checkpoint.Config;
+        int size = Number(config["vocab_size"]) ?? Number((config["text_config"] as JsonObject)?["vocab_size"]) ?? rows;
         if (size > rows) throw place.Error($"{model.Name}: config.json says vocab_size {size}, but {name} has {rows} rows");
         return (size, rows);
     }

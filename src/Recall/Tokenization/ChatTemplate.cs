@@ -14,7 +14,8 @@ static class ChatTemplate
     /// <exception cref="RecallException">tokenizer_config.json is broken.</exception>
     public static string? Of(IReadOnlyList<CheckpointFile> files)
     {
-        if (files.FirstOrDefault(file => file.Name == "chat_template.jinja") is { } own) return Encoding.UTF8.GetString(own.Read().Span);
+        if (files.FirstOrDefault(file => file.Name == "chat_template.jinja") is { } own)
+            return Encoding.UTF8.GetString(own.Read().Span);
         if (files.FirstOrDefault(file => file.Name == "tokenizer_config.json") is not { } config) return null;
         return TokenizerFiles.ReadObject(config)["chat_template"] switch
         {
@@ -38,8 +39,8 @@ static class ChatTemplate
         {
             string known = $"auto, {string.Join(", ", BundledTemplates.Names)}";
             string hint = Quoted.Nearest(text, BundledTemplates.Names.Append("auto")) is { } near ? $"; did you mean '{near}'?" : "";
-            throw new RecallException(
-                $"{Quoted.Of(text)} is no chat template: one of {known} is expected, or Jinja of at least {ShortestLiteral} characters with a '{{' in it{hint}");
+            throw new RecallException($"{Quoted.Of(text)} is no chat template: one of {known} is expected, or Jinja of at least "
+                + $"{ShortestLiteral} characters with a '{{' in it{hint}");
         }
         JinjaTemplate.Parse(text, "this is no Jinja", JinjaOptions.Chat);
         return text;

@@ -33,11 +33,14 @@ static class TokenizerFiles
         {
             if (draft is not null && OfVocabulary.Contains(file.Name)) continue;
             if (chatTemplate is not null && file.Name == "chat_template.jinja") continue;
-            if (draft is not null && file.Name == "tokenizer.json") yield return Made(file.Name, draft.Write());
-            else if (draft is not null && file.Name == "added_tokens.json") yield return Made(file.Name, AddedTokens(draft));
-            else if (file.Name == "tokenizer_config.json" && (draft is not null || chatTemplate is not null)) yield return Made(file.Name, Config(file, draft, chatTemplate));
-            else if (file.Name == "special_tokens_map.json" && draft is { IsCut: true }) yield return Made(file.Name, Config(file, draft, null));
-            else yield return file;
+            yield return file.Name switch
+            {
+                "tokenizer.json" when draft is not null => new CheckpointFile(file.Name, null, draft.Write()),
+                "added_tokens.json" when draft is not null => Made(file.Name, AddedTokens(draft)),
+                "special_tokens_map.json" when draft is { IsCut: true } => Made(file.Name, Config(file, draft, null)),
+                "tokenizer_config.json" when draft is not null || chatTemplate is not null => Made(file.Name, Config(file, draft, chatTemplate)),
+                _ => file,
+            };
         }
         // Newer versions of transformers read this file, older ones and other programs the key of tokenizer_config.json.
         if (chatTemplate is not null) yield return new CheckpointFile("chat_template.jinja", null, Encoding.UTF8.GetBytes(chatTemplate));
@@ -60,9 +63,8 @@ static class TokenizerFiles
     }
 
     /// <summary>A file made in memory.</summary>
-    public static CheckpointFile Made(string name, JsonObject json) => Made(name, Encoding.UTF8.GetBytes(json.ToJsonString(Indented) + "\n"));
-
-    static CheckpointFile Made(string name, byte[] content) => new(name, null, content);
+    public static CheckpointFile Made(string name, JsonObject json) =>
+        new(name, null, Encoding.UTF8.GetBytes(json.ToJsonString(Indented) + "\n"));
 
     static JsonObject AddedTokens(TokenizerDraft draft) =>
         new(draft.Added.Select(token => KeyValuePair.Create(token.Content, (JsonNode?)token.Id)));

@@ -129,7 +129,7 @@ public sealed class OutputVocabularyTests : IDisposable
         string a = Model("a", 1, "xyz"), b = _folder["b"];
         TinyModel.Write(b, 2, DType.F32, vocabulary: 4, change: tensors => tensors["lm_head.weight"] = (new Shape(3, TinyModel.Hidden), new float[3 * TinyModel.Hidden]));
         TinyTokenizer.Write(b, "xyzw");
-        Assert.Equal($"merge.yaml:5:19 tokenizer_source: lm_head.weight of {b} has 3 rows, too few for the token with id 3", Refused("tokenizer_source: union", a, b));
+        Assert.Equal($"merge.yaml:5:19 tokenizer_source: {b} has 3 rows in lm_head.weight, too few for the token with id 3", Refused("tokenizer_source: union", a, b));
     }
 
     [Fact]
@@ -138,7 +138,7 @@ public sealed class OutputVocabularyTests : IDisposable
         string a = Model("a", 1, "xyz"), b = _folder["b"];
         TinyModel.Write(b, 2, DType.F32, vocabulary: 4, hidden: 32);
         TinyTokenizer.Write(b, "xyzw");
-        Assert.Contains("model.embed_tokens.weight has shape [3, 16] in", Refused("tokenizer_source: union", a, b));
+        Assert.Contains($"{b} has model.embed_tokens.weight of shape [4, 32]", Refused("tokenizer_source: union", a, b));
     }
 
     [Fact]
@@ -150,6 +150,29 @@ public sealed class OutputVocabularyTests : IDisposable
         // x y | w: base + (b − base) with the rows of the same token.
         foreach (var (want, have) in new[] { rowsB[2], rowsB[0], rowsB[1] }.Zip(rows))
             for (int j = 0; j < want.Length; j++) Assert.Equal(want[j], have[j], 1e-6f);
+    }
+
+    [Fact]
+    public void ATiedHeadIsItsEmbeddingWhereAnotherModelHasOneOfItsOwn()
+    {
+        string a = Model("a", 1, "xy"), b = Model("b", 2, "yz");
+        TinyModel.Write(a, 1, DType.F32, vocabulary: 2, change: tensors => tensors.Remove("lm_head.weight"));
+        MergeRun.Run(Config("tokenizer_source: union", models: [a, b]), new MergeOptions { Output = _folder["out"] });
+        var (tied, head, rows) = (Rows(a), Rows(b, "lm_head.weight"), Rows(_folder["out"], "lm_head.weight"));
+        foreach (var (want, have) in new[] { tied[0], Mean(tied[1], head[0]), head[1] }.Zip(rows)) Assert.Equal(want, have);
+    }
+
+    [Fact]
+    public void ABiasOfTheHeadFollowsTheTokens()
+    {
+        string a = _folder["a"], b = _folder["b"];
+        void Bias(Dictionary<string, (Shape, float[])> tensors, params float[] values) => tensors["lm_head.bias"] = (new Shape(values.Length), values);
+        TinyModel.Write(a, 1, DType.F32, vocabulary: 2, change: tensors => Bias(tensors, 1, 2));
+        TinyModel.Write(b, 2, DType.F32, vocabulary: 3, change: tensors => Bias(tensors, 10, 20, 30));
+        TinyTokenizer.Write(a, "xy");
+        TinyTokenizer.Write(b, "yzx");
+        MergeRun.Run(Config("tokenizer_source: union", models: [a, b]), new MergeOptions { Output = _folder["out"] });
+        Assert.Equal([15.5f, 6, 20], MergekitCase.Values(Checkpoint.Open(_folder["out"]).Find("lm_head.bias")!));
     }
 
     [Fact]

@@ -68,6 +68,21 @@ public class TokenizerDraftTests
         Assert.Equal("""["a b"]""", json["model"]!["merges"]!.ToJsonString());
     }
 
+    [Theory]
+    [InlineData("\"post_processor\":{\"type\":\"Sequence\",\"processors\":[{\"type\":\"TemplateProcessing\",\"special_tokens\":{\"type\":{}}}]}",
+        "post_processor.processors[0].special_tokens")]
+    [InlineData("\"post_processor\":{\"type\":\"BertProcessing\",\"sep\":[\"type\",1],\"cls\":[\"a\",0]}", "post_processor.sep")]
+    [InlineData("\"padding\":{\"pad_token\":\"type\"}", "padding")]
+    [InlineData("\"post_processor\":{\"type\":\"ByteLevel\"}", null)]
+    [InlineData("\"post_processor\":null", null)]
+    public void ATokenThatTheTokenizerNeedsCannotGo(string part, string? place)
+    {
+        var start = TokenizerFile.Parse(Encoding.UTF8.GetBytes($$$"""{{{{part}}},"model":{"vocab":{"a":0,"type":1},"merges":[]}}"""), "t");
+        var draft = new TokenizerDraft(start, 1);
+        if (place is null) Assert.DoesNotContain("\"type\": 1", Encoding.UTF8.GetString(draft.Write()));
+        else Assert.StartsWith($"t: {place}", Assert.Throws<RecallException>(draft.Write).Message);
+    }
+
     [Fact]
     public void AMadeVocabularyChangesTheOtherFilesThatNameTokens()
     {
