@@ -19,7 +19,8 @@ sealed record ModelVocabulary(string Model, TokenizerFile File, int Size, int Ro
     /// <param name="models">The models; the first one leads.</param>
     /// <param name="place">Where the config asks for a vocabulary.</param>
     /// <param name="notes">Gets what the user should know.</param>
-    /// <exception cref="RecallException">No tokenizer where one is needed, a broken one, or more tokens than the embedding has rows.</exception>
+    /// <exception cref="RecallException">No tokenizer where one is needed, a broken one, or more tokens than the embedding has
+    /// rows.</exception>
     public static ImmutableArray<ModelVocabulary> ReadAll(ImmutableArray<OpenedModel> models, Place place, ICollection<string> notes)
     {
         var vocabularies = ImmutableArray.CreateBuilder<ModelVocabulary>();
@@ -47,7 +48,8 @@ sealed record ModelVocabulary(string Model, TokenizerFile File, int Size, int Ro
         string name = model.Architecture.Embedding;
         if (model.Checkpoint.Find(name) is not { Shape.Rank: 2 } embedding)
             throw place.Error($"{model.Name} has no embedding that Recall knows ({name} is expected): its vocabulary cannot be changed");
-        if (embedding.Shape[0] > int.MaxValue) throw place.Error($"{model.Name}: {name} has {embedding.Shape[0]} rows: more than any vocabulary");
+        if (embedding.Shape[0] > int.MaxValue)
+            throw place.Error($"{model.Name}: {name} has {embedding.Shape[0]} rows: more than any vocabulary");
         int rows = (int)embedding.Shape[0];
         var config = model.Checkpoint.Config;
         int size = Number(config["vocab_size"]) ?? Number((config["text_config"] as JsonObject)?["vocab_size"]) ?? rows;

@@ -6,7 +6,8 @@ using Recall.Tokenization;
 namespace Recall.Planning;
 
 /// <summary>
-/// The output's vocabulary (mergekit's <c>tokenizer</c>): its tokenizer, and for every model which rows its embedding and head have in it. All
+/// The output's vocabulary (mergekit's <c>tokenizer</c>): its tokenizer, and for every model which rows its embedding and head have in it.
+/// All
 /// models get the new shape before a method sees them; a token that a model lacks has there the row that <see cref="TokenRows"/> chooses.
 /// </summary>
 sealed class OutputVocabulary
@@ -62,7 +63,8 @@ sealed class OutputVocabulary
         return (new TokenizerDraft(file), model.Checkpoint.Files);
     }
 
-    /// <summary>As in mergekit, a token that the config names becomes a plain added token; what the tokenizer marks special stays so.</summary>
+    /// <summary>As in mergekit, a token that the config names becomes a plain added token; what the tokenizer marks special stays
+    /// so.</summary>
     static void AddAsked(TokenizerDraft draft, TokenConfig asked)
     {
         if (asked.Token.Length == 0) throw asked.Place.Error("an empty text is no token");
@@ -92,8 +94,9 @@ sealed class OutputVocabulary
         {
             var tensor = sources[source] = tensorOf(source)
                 ?? throw Error(source, $"lacks tensor {name}, and {_models[model].Name} takes rows from there");
-            bool alike = tensor.Shape.Rank == own.Shape.Rank && (own.Shape.Rank == 1 || (own.Shape.Rank == 2 && tensor.Shape[1] == own.Shape[1]));
-            if (!alike) throw Error(source, $"has {name} of shape {tensor.Shape}, {_models[model].Name} {own.Shape}: rows of one width are expected");
+            bool alike = tensor.Shape.Rank == own.Shape.Rank && own.Shape.Rank is 1 or 2 && tensor.Shape.RowLength == own.Shape.RowLength;
+            if (!alike)
+                throw Error(source, $"has {name} of shape {tensor.Shape}, {_models[model].Name} {own.Shape}: rows of one width are expected");
             if (last >= tensor.Shape[0]) throw Error(source, $"has {tensor.Shape[0]} rows in {name}, too few for the token with id {last}");
         }
         return map.IsWhole(model, own.Shape[0]) ? own : new GatheredTensor(own, [.. sources], map);

@@ -90,13 +90,15 @@ sealed class TokenRows
     {
         int index = OpenedModel.IndexOf(_models, reference);
         if (index >= 0) return index;
-        throw asked.Place.Error($"{reference} has no part in the merge; models here: {string.Join(", ", _models.Select(model => model.Name))}");
+        string here = string.Join(", ", _models.Select(model => model.Name));
+        throw asked.Place.Error($"{reference} has no part in the merge; models here: {here}");
     }
 
     ConfigurationException Lacks(TokenConfig asked, int model, string token)
     {
         var alike = _vocabularies[model].File.Tokens.Select(each => each.Token).Where(each => Math.Abs(each.Length - token.Length) <= 2);
         string? near = Quoted.Nearest(token, alike);
-        return asked.Place.Error($"{_models[model].Name} has no token {Quoted.Of(token)}{(near is null ? "" : $"; did you mean {Quoted.Of(near)}?")}");
+        string hint = near is null ? "" : $"; did you mean {Quoted.Of(near)}?";
+        return asked.Place.Error($"{_models[model].Name} has no token {Quoted.Of(token)}{hint}");
     }
 }

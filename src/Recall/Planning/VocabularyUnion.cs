@@ -32,8 +32,8 @@ static class VocabularyUnion
             }
             if (other.Count == 0) continue;
             string more = other.Count > MostNamed ? $" and {other.Count - MostNamed} more" : "";
-            notes.Add($"added tokens {string.Join(", ", other.Take(MostNamed).Select(Quoted.Of))}{more} have other settings in {vocabulary.Model} "
-                + "than in a model before it, whose settings hold");
+            string named = string.Join(", ", other.Take(MostNamed).Select(Quoted.Of));
+            notes.Add($"added tokens {named}{more} have other settings in {vocabulary.Model} than in a model before it, whose settings hold");
         }
     }
 }

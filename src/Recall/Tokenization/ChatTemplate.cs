@@ -10,7 +10,8 @@ static class ChatTemplate
 {
     const int ShortestLiteral = 20;
 
-    /// <summary>A model's template: chat_template.jinja, or else that of tokenizer_config.json (of several the default one). Null: none.</summary>
+    /// <summary>A model's template: chat_template.jinja, or else that of tokenizer_config.json (of several the default one). Null:
+    /// none.</summary>
     /// <exception cref="RecallException">tokenizer_config.json is broken.</exception>
     public static string? Of(IReadOnlyList<CheckpointFile> files)
     {
@@ -25,7 +26,8 @@ static class ChatTemplate
         };
     }
 
-    /// <summary>The template that most models have, blanks around it left out; of equally many the first. Null where none has one.</summary>
+    /// <summary>The template that most models have, blanks around it left out; of equally many the first. Null where none has
+    /// one.</summary>
     public static string? MostCommon(IEnumerable<IReadOnlyList<CheckpointFile>> models) =>
         models.Select(Of).Select(template => template?.Trim()).Where(template => !string.IsNullOrEmpty(template))
             .GroupBy(template => template, StringComparer.Ordinal).MaxBy(group => group.Count())?.Key;

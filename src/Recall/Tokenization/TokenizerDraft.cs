@@ -6,7 +6,8 @@ using Recall.Tokenization.Models;
 namespace Recall.Tokenization;
 
 /// <summary>
-/// A tokenizer.json in the making: that of one model, without the tokens from some id on, with further added tokens behind. Ids never change;
+/// A tokenizer.json in the making: that of one model, without the tokens from some id on, with further added tokens behind. Ids never
+/// change;
 /// everything else stays as it was written.
 /// </summary>
 sealed class TokenizerDraft
@@ -53,7 +54,8 @@ sealed class TokenizerDraft
     }
 
     /// <summary>The id of a token; null where there is none.</summary>
-    public int? IdOf(string token) => _added.TryGetValue(token, out var added) ? added.Id : Start.IdOf(token) is { } id && id < _kept ? id : null;
+    public int? IdOf(string token) =>
+        _added.TryGetValue(token, out var added) ? added.Id : Start.IdOf(token) is { } id && id < _kept ? id : null;
 
     /// <summary>The added token of that content, or null.</summary>
     public AddedToken? FindAdded(string token) => _added.TryGetValue(token, out var added) ? added : null;
@@ -192,6 +194,7 @@ sealed class TokenizerDraft
         }
     }
 
-    RecallException Needed(JsonPart part, string token) => part.Error($"names token {Quoted.Of(token)}, whose id {Start.IdOf(token)} is beyond the "
-        + $"model's vocab_size {_kept}: the tokenizer does not belong to the model");
+    RecallException Needed(JsonPart part, string token) => part.Error(
+        $"names token {Quoted.Of(token)}, whose id {Start.IdOf(token)} is beyond the model's vocab_size {_kept}: "
+        + "the tokenizer does not belong to the model");
 }

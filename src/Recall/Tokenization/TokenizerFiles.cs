@@ -7,10 +7,13 @@ using Recall.Checkpoints;
 
 namespace Recall.Tokenization;
 
-/// <summary>The files of a tokenizer beside tokenizer.json: which there are, and what a new vocabulary or chat template makes of them.</summary>
+/// <summary>The files of a tokenizer beside tokenizer.json: which there are, and what a new vocabulary or chat template makes of
+/// them.</summary>
 static class TokenizerFiles
 {
     static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    static readonly JsonDocumentOptions Strict = new() { MaxDepth = 64, AllowDuplicateProperties = false };
 
     /// <summary>Other forms of the vocabulary: they do not follow when it changes.</summary>
     public static readonly ImmutableArray<string> OfVocabulary =
@@ -22,7 +25,8 @@ static class TokenizerFiles
     /// <summary>True for a file of the tokenizer.</summary>
     public static bool Has(string name) => Others.Contains(name) || OfVocabulary.Contains(name);
 
-    /// <summary>The tokenizer files of a model with another vocabulary, or another chat template; byte for byte where neither changes them.</summary>
+    /// <summary>The tokenizer files of a model with another vocabulary, or another chat template; byte for byte where neither changes
+    /// them.</summary>
     /// <param name="files">The model's.</param>
     /// <param name="draft">The vocabulary; null: the model's own.</param>
     /// <param name="chatTemplate">The template; null: the model's own.</param>
@@ -38,7 +42,8 @@ static class TokenizerFiles
                 "tokenizer.json" when draft is not null => new CheckpointFile(file.Name, null, draft.Write()),
                 "added_tokens.json" when draft is not null => Made(file.Name, AddedTokens(draft)),
                 "special_tokens_map.json" when draft is { IsCut: true } => Made(file.Name, Config(file, draft, null)),
-                "tokenizer_config.json" when draft is not null || chatTemplate is not null => Made(file.Name, Config(file, draft, chatTemplate)),
+                "tokenizer_config.json" when draft is not null || chatTemplate is not null =>
+                    Made(file.Name, Config(file, draft, chatTemplate)),
                 _ => file,
             };
         }
@@ -53,7 +58,7 @@ static class TokenizerFiles
         string where = file.Source ?? file.Name;
         try
         {
-            return JsonNode.Parse(file.Read().Span, documentOptions: new JsonDocumentOptions { MaxDepth = 64, AllowDuplicateProperties = false }) as JsonObject
+            return JsonNode.Parse(file.Read().Span, documentOptions: Strict) as JsonObject
                 ?? throw new RecallException($"{where}: must hold a JSON object");
         }
         catch (Exception e) when (e is JsonException or ArgumentException)
@@ -83,7 +88,8 @@ static class TokenizerFiles
     }
 
     static string? Content(JsonNode? token) =>
-        (token is JsonObject settings ? settings["content"] : token) is JsonValue value && value.TryGetValue(out string? content) ? content : null;
+        (token is JsonObject settings ? settings["content"] : token) is JsonValue value && value.TryGetValue(out string? content)
+            ? content : null;
 
     static JsonObject Decoder(TokenizerDraft draft) => new(draft.Added.Select(token => KeyValuePair.Create(
         token.Id.ToString(System.Globalization.CultureInfo.InvariantCulture), (JsonNode?)new JsonObject
