@@ -94,7 +94,8 @@ sealed class OutputVocabulary
         {
             var tensor = sources[source] = tensorOf(source)
                 ?? throw Error(source, $"lacks tensor {name}, and {_models[model].Name} takes rows from there");
-            bool alike = tensor.Shape.Rank == own.Shape.Rank && own.Shape.Rank is 1 or 2 && tensor.Shape.RowLength == own.Shape.RowLength;
+            bool alike = own.Shape.Rank is 1 or 2 && tensor.Shape.Dimensions.Skip(1).SequenceEqual(own.Shape.Dimensions.Skip(1))
+                && tensor.Shape.Rank == own.Shape.Rank;
             if (!alike)
                 throw Error(source, $"has {name} of shape {tensor.Shape}, {_models[model].Name} {own.Shape}: rows of one width are expected");
             if (last >= tensor.Shape[0]) throw Error(source, $"has {tensor.Shape[0]} rows in {name}, too few for the token with id {last}");
