@@ -53,6 +53,7 @@ static class MergeConfigReader
         string method = section.TakeText("merge_method") ?? throw section.Missing("merge_method", "it names the method, such as linear or ties");
         var methodPlace = section.At(section.Take("merge_method")!, "merge_method");
         if (method == "recall") throw methodPlace.Error("the method recall compares layers of models; bare files of weights have none (recall merge takes models)");
+        var models = ReadModels(section, notes);
         foreach (string key in OfModels)
             if (section.Take(key) is { } node) throw section.At(node, key).Error($"'{key}' has no meaning for bare files of weights; recall merge takes it, with models");
         var type = ReadType(section, "dtype");
@@ -62,7 +63,7 @@ static class MergeConfigReader
             Text = text,
             Method = method,
             MethodPlace = methodPlace,
-            Models = ReadModels(section, notes),
+            Models = models,
             BaseModel = TakeModel(section, "base_model"),
             Parameters = ParameterSet.Read(section.TakeSection("parameters")),
             DType = type,

@@ -43,7 +43,7 @@ public class GoldenProgramTests
         using var folder = new TemporaryFolder();
         var rule = @case.Flags.Contains("--tensor-intersection") ? PartialTensors.LeaveOut : @case.Flags.Contains("--tensor-union") ? PartialTensors.Merge : PartialTensors.Refuse;
         MergeRun.Run(MergeConfig.ParseRaw(@case.ConfigText, "config.yaml"), @case.Options(folder["out"]) with { Raw = rule });
-        @case.Compare(Path.Combine(folder["out"], "model.safetensors"));
+        @case.Compare(folder["out", "model.safetensors"], Path.Combine("expected", "model.safetensors"));
         Assert.False(File.Exists(folder["out", "config.json"]));
     }
 
