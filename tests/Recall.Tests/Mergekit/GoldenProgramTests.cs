@@ -36,6 +36,18 @@ public class GoldenProgramTests
         Assert.True(plan.Steps.Length > 1);
     }
 
+    [Fact]
+    public void ATokenizerMadeByOneDocumentIsThatOfTheNext()
+    {
+        var @case = Case("108-tokenizer-source-union");
+        using var folder = new TemporaryFolder();
+        string text = $"name: joined\n{@case.ConfigText}\n---\nmerge_method: passthrough\ntokenizer_source: base\nmodels: [{{model: joined}}]\n";
+        var plan = MultiPlan.Make(MultiConfig.Parse(text, "config.yaml"), @case.Options(folder["out"]), folder["parts"]);
+        foreach (var step in plan.Steps) MergeRun.Run(step.Plan());
+        @case.Compare(folder["out"]);
+        Assert.Equal(plan.Steps[1].Forecast!.OutputConfig.ToJsonString(), Recall.Checkpoints.Checkpoint.ReadConfig(folder["out", "config.json"]).ToJsonString());
+    }
+
     [Theory, MemberData(nameof(Cases), "mergekit-pytorch")]
     public void MergesOfBareFilesAreThoseOfMergekit(string name)
     {
