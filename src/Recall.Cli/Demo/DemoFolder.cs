@@ -1,4 +1,6 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
+using Recall.Configuration;
 
 namespace Recall.Cli.Demo;
 
@@ -7,6 +9,8 @@ namespace Recall.Cli.Demo;
 sealed record DemoFolder(string Path)
 {
     const string ResourcePrefix = "demo/";
+
+    static readonly JsonSerializerOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     static readonly string[] Parts = ["base", "experts", "sequential"];
 
@@ -17,13 +21,21 @@ sealed record DemoFolder(string Path)
     public string Texts => In("texts", DemoTask.All[^1].Name + ".jsonl");
 
     /// <summary>A task's expert: base and adapter.</summary>
-    public string Expert(DemoTask task) => $"{Base}+{In("experts", task.Name)}";
+    public ModelReference Expert(DemoTask task) => new(new ModelPath(Base), new ModelPath(In("experts", task.Name)));
 
     /// <summary>The adapter that adds a task to the model that learnt those before it.</summary>
     public string Next(DemoTask task) => In("sequential", task.Name);
 
     /// <summary>A file or folder of it.</summary>
     public string In(params string[] parts) => System.IO.Path.Combine([Path, .. parts]);
+
+    /// <summary>A new folder, <c>recall-demo</c> or with the next number that is free.</summary>
+    public static string NextFree()
+    {
+        string name = "recall-demo";
+        for (int number = 2; System.IO.Path.Exists(name); number++) name = $"recall-demo-{number}";
+        return name;
+    }
 
     /// <summary>What is there already is never written over.</summary>
     /// <exception cref="RecallException">A file, or a folder that holds something.</exception>
@@ -36,9 +48,11 @@ sealed record DemoFolder(string Path)
 
     /// <summary>Lays out the shipped models and the newest task's texts.</summary>
     /// <param name="models">A folder that examples/demo/make.sh made, in place of the shipped models.</param>
-    /// <exception cref="RecallException">The folder holds something, or the disk says no.</exception>
+    /// <exception cref="RecallException">The folder holds something, its name cannot stand in a merge file, or the disk says no.</exception>
     public void Fill(string? models)
     {
+        if (Path.AsSpan().ContainsAny('+', '@') || Path.Any(char.IsControl))
+            throw new RecallException($"{Quoted.Of(Path)}: in the names of models '+' stands before an adapter and '@' before a revision; name a folder without them");
         RequireFree(Path);
         foreach (var (name, open) in models is null ? Shipped() : Made(models))
         {
@@ -50,6 +64,10 @@ sealed record DemoFolder(string Path)
         Directory.CreateDirectory(In("texts"));
         File.WriteAllLines(Texts, Rows(DemoTask.All[^1], DemoWords.Draw(0).Training.Take(256)));
     }
+
+    /// <summary>A path as YAML reads it: quoted where something in it means something there.</summary>
+    public static string Yaml(string path) => path.All(letter => char.IsAsciiLetterOrDigit(letter) || "/._-+".Contains(letter))
+        ? path : JsonSerializer.Serialize(path, Readable);
 
     /// <summary>A task's prompts and answers as JSON lines.</summary>
     public static IEnumerable<string> Rows(DemoTask task, IEnumerable<string> words) =>
