@@ -5,6 +5,7 @@ using FiveAdapters;
 using Recall.Alignment;
 using Recall.Checkpoints;
 using Recall.Checkpoints.Lora;
+using Recall.Configuration;
 using Recall.Tokenization;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
@@ -15,6 +16,7 @@ string[] tasks = [.. TaskTexts.Tasks.Select(task => task.Name)];
 Checkpoint Adapted(string task) => LoraAdapter.Open(Path.Combine(shared, "adapters", task)).Apply(baseModel);
 AlignmentExpert Expert(string task) => new(task, Adapted(task), texts.Training(task, 20));
 
+if (Environment.GetEnvironmentVariable("THREADS") is { } threads) TorchSharp.torch.set_num_threads(int.Parse(threads));
 int? limit = Environment.GetEnvironmentVariable("LIMIT") is { } most ? int.Parse(most) : null;
 string mode = args.Length > 0 ? args[0] : "distil";
 switch (mode)
@@ -33,6 +35,9 @@ switch (mode)
     case "newest":  // newest TASK FOLDER: its texts, cards of the others
         Report($"distil, texts of {args[1]}", Merge([.. tasks.Select(task => task == args[1] ? Expert(task) : ByCard(task, args[2]))], new AlignmentOptions { Kind = AlignmentKind.Distil }));
         break;
+    case "rates":
+        Rates.Print();
+        break;
     case "align-cards":
         Report("align, cards", Merge([.. tasks.Select(task => ByCard(task, args[1]))], new AlignmentOptions { Kind = AlignmentKind.Align }));
         break;
@@ -44,6 +49,7 @@ Checkpoint Merge(IReadOnlyList<AlignmentExpert> experts, AlignmentOptions option
 {
     var clock = Stopwatch.StartNew();
     var before = Process.GetCurrentProcess().TotalProcessorTime;
+    if (Environment.GetEnvironmentVariable("COMPUTE") is { } compute) options = options with { Compute = Enum.Parse<ComputeType>(compute, ignoreCase: true) };
     using var alignment = new LayerAlignment(baseModel, experts, options);
     var merged = new Dictionary<string, MemoryTensor>();
     var values = new Dictionary<string, float[]>();

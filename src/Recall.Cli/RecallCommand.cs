@@ -51,7 +51,7 @@ static class RecallCommand
     public static IEnumerable<Verb> Verbs() =>
     [
         new MergeCommand(), new PlanCommand(), new SelectCommand(), new WeightsCommand(), new RepresentCommand(), new TokenizeCommand(),
-        new ConvertCommand(), new InspectCommand(), new DiffCommand(), new TrainCommand(), new DemoCommand(),
+        new ConvertCommand(), new InspectCommand(), new DiffCommand(), new TrainCommand(), new EvalCommand(), new DemoCommand(),
     ];
 
     static int Refuse(ParseResult parse, Screen screen)

@@ -139,8 +139,7 @@ public sealed class LayerAlignment : IDisposable
         {
             var weights = step.Linears.ToDictionary(linear => linear, linear =>
                 Solve(Options.NameOf(layer, linear + ".weight"), linear, LayerStep.ShapeOf(Options, linear), system, targets, write, keep: true)!);
-            foreach (var member in _members)
-                member.Merged?.Next(step, (_, linear, values) => nn.functional.linear(values, weights[linear]));
+            foreach (var member in _members) member.NextMerged(step, weights);
             foreach (var weight in weights.Values) weight.Dispose();
         }
     }
@@ -182,7 +181,7 @@ public sealed class LayerAlignment : IDisposable
     Tensor? Solve(string name, string linear, Shape shape, StepSystem system, StepTargets? targets, MergedRows write, bool keep)
     {
         var source = _base.Require(name, shape);
-        var whole = keep ? empty([shape[0], shape[1]], ScalarType.Float32).DetachFromDisposeScope() : null;
+        var whole = keep ? empty([shape[0], shape[1]], ComputeTypes.Of(_options.Compute)).DetachFromDisposeScope() : null;
         long range = Math.Max(1, RangeElements / Math.Max(shape[1], 1));
         for (long first = 0; first < shape[0]; first += range)
         {

@@ -72,19 +72,24 @@ sealed class Member : IDisposable
     /// <summary>Moves its own stream through a step, with the weights of its own model; <paramref name="outputs"/> is told of each output, bias not in it.</summary>
     public void NextOwn(LayerStep step, int layer, TileReader reader, Action<int, string, Tensor>? outputs)
     {
+        using var scope = NewDisposeScope();
+        var type = ComputeTypes.Of(_options.Compute);
         var weights = step.Linears.ToDictionary(linear => linear, linear =>
         {
             var shape = LayerStep.ShapeOf(Options, linear);
-            return ExpertUpdate.Rows(Weight(Options.NameOf(layer, linear + ".weight"), shape), 0, shape[0], reader);
+            return ExpertUpdate.Rows(Weight(Options.NameOf(layer, linear + ".weight"), shape), 0, shape[0], reader).to_type(type);
         });
         Own!.Next(step, (batch, linear, input) =>
         {
-            var output = nn.functional.linear(input, weights[linear]);
+            var output = TextStream.Product(input, weights[linear]);
             outputs?.Invoke(batch, linear, output);
             return output;
         });
-        foreach (var weight in weights.Values) weight.Dispose();
     }
+
+    /// <summary>Moves its texts in the merged model through a step, with the merged weights.</summary>
+    public void NextMerged(LayerStep step, IReadOnlyDictionary<string, Tensor> weights) =>
+        Merged?.Next(step, (_, linear, input) => TextStream.Product(input, weights[linear]));
 
     public void Dispose()
     {

@@ -89,6 +89,15 @@ sealed class TextStream(TextSet texts) : IDisposable
     /// <summary>After the last block: what the head reads.</summary>
     public void Normalize(Tensor norm, double epsilon) => Replace(ref _inputs, Each(batch => Block.RmsNorm(_hidden[batch], norm, epsilon)));
 
+    /// <summary>x Wᵀ in the type of the weight; the result in float32.</summary>
+    public static Tensor Product(Tensor input, Tensor weight)
+    {
+        // [B, T, in], [out, in] → [B, T, out]
+        if (input.dtype == weight.dtype) return nn.functional.linear(input, weight);
+        using var scope = NewDisposeScope();
+        return nn.functional.linear(input.to_type(weight.dtype), weight).to_type(input.dtype).MoveToOuterDisposeScope();
+    }
+
     Tensor[] Each(Func<int, Tensor> make)
     {
         var made = new Tensor[texts.Batches.Length];

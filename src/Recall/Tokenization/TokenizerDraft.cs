@@ -74,6 +74,18 @@ sealed class TokenizerDraft
     /// <exception cref="RecallException">The tokenizer cannot do without a token that is left out.</exception>
     public byte[] Write()
     {
+        try
+        {
+            return WriteFile();
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new RecallException($"{Start.Where}: holds half of a surrogate pair, which is no text", e);
+        }
+    }
+
+    byte[] WriteFile()
+    {
         using var document = JsonDocument.Parse(Start.Json, new JsonDocumentOptions { MaxDepth = 64 });
         using var buffer = new MemoryStream(Start.Json.Length + 4096);
         using (var writer = new Utf8JsonWriter(buffer, Indented))

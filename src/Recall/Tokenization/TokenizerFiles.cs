@@ -50,7 +50,7 @@ static class TokenizerFiles
         string where = file.Source ?? file.Name;
         try
         {
-            return JsonNode.Parse(file.Read().Span, documentOptions: new JsonDocumentOptions { MaxDepth = 64 }) as JsonObject
+            return JsonNode.Parse(file.Read().Span, documentOptions: new JsonDocumentOptions { MaxDepth = 64, AllowDuplicateProperties = false }) as JsonObject
                 ?? throw new RecallException($"{where}: must hold a JSON object");
         }
         catch (Exception e) when (e is JsonException or ArgumentException)
