@@ -58,6 +58,8 @@ sealed class DemoCommand : Verb
             DemoWorkshop.Write(workshop);
             return ExitCode.Done;
         }
+        // The models are so small that more threads would wait for one another longer than they work.
+        TorchSharp.torch.set_num_threads(1);
         long begin = screen.Time.GetTimestamp();
         int seed = parse.GetValue(_seed);
         bool json = parse.GetValue(_json);
