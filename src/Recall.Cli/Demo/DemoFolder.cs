@@ -17,8 +17,8 @@ sealed record DemoFolder(string Path)
     /// <summary>The model that all experts were trained from.</summary>
     public string Base => In("base");
 
-    /// <summary>The rows of the newest task, from which RECALL draws its samples.</summary>
-    public string Texts => In("texts", DemoTask.All[^1].Name + ".jsonl");
+    /// <summary>Rows of a task, from which merges draw their samples.</summary>
+    public string Texts(DemoTask task) => In("texts", task.Name + ".jsonl");
 
     /// <summary>A task's expert: base and adapter.</summary>
     public ModelReference Expert(DemoTask task) => new(new ModelPath(Base), new ModelPath(In("experts", task.Name)));
@@ -46,7 +46,7 @@ sealed record DemoFolder(string Path)
             throw new RecallException($"{folder}: is not empty; name a folder that is new or empty: recall demo --out FOLDER");
     }
 
-    /// <summary>Lays out the shipped models and the newest task's texts.</summary>
+    /// <summary>Lays out the shipped models, and some rows that the experts learnt from: other words for each task.</summary>
     /// <param name="models">A folder that examples/demo/make.sh made, in place of the shipped models.</param>
     /// <exception cref="RecallException">The folder holds something, its name cannot stand in a merge file, or the disk says no.</exception>
     public void Fill(string? models)
@@ -62,7 +62,7 @@ sealed record DemoFolder(string Path)
             from.CopyTo(to);
         }
         Directory.CreateDirectory(In("texts"));
-        File.WriteAllLines(Texts, Rows(DemoTask.All[^1], DemoWords.Draw(0).Training.Take(256)));
+        foreach (var (task, words) in DemoTask.All.Zip(DemoWords.Draw(0).Training.Chunk(256))) File.WriteAllLines(Texts(task), Rows(task, words));
     }
 
     /// <summary>A path as YAML reads it: quoted where something in it means something there.</summary>

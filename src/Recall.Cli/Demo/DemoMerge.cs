@@ -24,17 +24,26 @@ sealed record DemoMerge(string Name, string Title, Func<DemoFolder, string> Conf
             parameters: {weight: 0.5}
             dtype: bfloat16
             """),
-        new("recall", "RECALL", folder => $$$"""
+        new("recall", "RECALL as published", folder => $$$"""
             merge_method: recall
             models:
             {{{Experts(folder)}}}
             recall:
-              samples: {{{DemoFolder.Yaml(folder.Texts)}}}
+              samples: {{{DemoFolder.Yaml(folder.Texts(DemoTask.All[^1]))}}}
               text: "{{prompt}} {{answer}}"
+              preset: paper
+            dtype: bfloat16
+            """),
+        new("distil", "RECALL, distil", folder => $$"""
+            merge_method: recall
+            base_model: {{DemoFolder.Yaml(folder.Base)}}
+            models:
+            {{Experts(folder, task => $"\n  samples: {DemoFolder.Yaml(folder.Texts(task))}")}}
+            recall: {combine: distil, count: 20}
             dtype: bfloat16
             """),
     ];
 
-    static string Experts(DemoFolder folder) =>
-        string.Join('\n', DemoTask.All.Select(task => $"- model: {DemoFolder.Yaml(folder.Expert(task).ToString())}"));
+    static string Experts(DemoFolder folder, Func<DemoTask, string>? more = null) => string.Join(
+        '\n', DemoTask.All.Select(task => $"- model: {DemoFolder.Yaml(folder.Expert(task).ToString())}{more?.Invoke(task)}"));
 }
