@@ -50,8 +50,8 @@ static class RecallCommand
     /// <summary>Every command, in the order of the help.</summary>
     public static IEnumerable<Verb> Verbs() =>
     [
-        new MergeCommand(), new PlanCommand(), new SelectCommand(), new WeightsCommand(), new RepresentCommand(), new TokenizeCommand(),
-        new ConvertCommand(), new InspectCommand(), new DiffCommand(), new TrainCommand(),
+        new MergeCommand(), new PlanCommand(), new SelectCommand(), new WeightsCommand(), new CardCommand(), new RepresentCommand(), new TokenizeCommand(),
+        new ConvertCommand(), new InspectCommand(), new DiffCommand(), new TrainCommand(), new EvalCommand(), new DemoCommand(),
     ];
 
     static int Refuse(ParseResult parse, Screen screen)

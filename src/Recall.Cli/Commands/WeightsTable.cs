@@ -22,12 +22,7 @@ static class WeightsTable
         table.Write(screen);
     }
 
-    /// <summary>The last parts of the models' paths (the adapter's, where there is one), if they differ; the reference is marked.</summary>
-    static IEnumerable<string> Headings(WeightsFile weights)
-    {
-        var shortened = weights.Models.Select(name => name[(name.LastIndexOf('+') + 1)..])
-            .Select(path => Path.GetFileName(Path.TrimEndingDirectorySeparator(path))).ToList();
-        bool differ = shortened.TrueForAll(name => name.Length > 0) && shortened.Distinct().Count() == shortened.Count;
-        return weights.Models.Select((name, i) => (differ ? shortened[i] : name) + (name == weights.Reference ? " *" : ""));
-    }
+    /// <summary>The models' short names; the reference is marked.</summary>
+    static IEnumerable<string> Headings(WeightsFile weights) =>
+        Shown.Models(weights.Models).Select((name, i) => name + (weights.Models[i] == weights.Reference ? " *" : ""));
 }

@@ -45,6 +45,14 @@ static class Shown
         { } number => number.ToString("G4", CultureInfo.InvariantCulture).Replace("E-0", "e-").Replace('E', 'e'),
     };
 
+    /// <summary>The last parts of models' paths (the adapter's, where there is one), if they differ; else the whole names.</summary>
+    public static IReadOnlyList<string> Models(IReadOnlyList<string> names)
+    {
+        var shortened = names.Select(name => name[(name.LastIndexOf('+') + 1)..])
+            .Select(path => Path.GetFileName(Path.TrimEndingDirectorySeparator(path))).ToList();
+        return shortened.TrueForAll(name => name.Length > 0) && shortened.Distinct().Count() == shortened.Count ? shortened : names;
+    }
+
     /// <summary>A text out of a file, safe to print: control characters escaped, so that it cannot steer the terminal.</summary>
     public static string Text(string text)
     {

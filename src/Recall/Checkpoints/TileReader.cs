@@ -18,6 +18,8 @@ public sealed class TileReader(LayerBuffer? resident = null)
     readonly Dictionary<StoredTensor, float[]> _transposed = new(ReferenceEqualityComparer.Instance);
     readonly Stack<Window> _free = new();
     long _tileElements = TileElements;
+    byte[] _row = [];
+    bool _scattered;
 
     sealed class Window
     {
@@ -74,19 +76,39 @@ public sealed class TileReader(LayerBuffer? resident = null)
     public ReadOnlySpan<byte> Bytes(StoredTensor tensor, long start, int length)
     {
         if (resident is not null && resident.TryGet(tensor, out var all)) return all.Slice(checked((int)start), length);
-        if (!_windows.TryGetValue(tensor, out var window))
-        {
-            if (!_free.TryPop(out window)) window = new Window();
-            _windows.Add(tensor, window);
-        }
-        if (start < window.Begin || start + length > window.End)
+        bool has = _windows.TryGetValue(tensor, out var window);
+        if (!has || start < window!.Begin || start + length > window.End)
         {
             int fetch = (int)Math.Min(tensor.Length - start, Math.Max(length, BlocksOf(tensor, _tileElements)));
-            if (window.Bytes.Length < fetch) window.Bytes = GC.AllocateUninitializedArray<byte>(fetch);
+            // A row by itself leaves the window to those that read on.
+            if (_scattered && fetch == length)
+            {
+                if (_row.Length < length) _row = GC.AllocateUninitializedArray<byte>(length);
+                tensor.File.Read(tensor.Offset + start, _row.AsSpan(0, length));
+                return _row.AsSpan(0, length);
+            }
+            if (!has)
+            {
+                if (!_free.TryPop(out window)) window = new Window();
+                _windows.Add(tensor, window);
+            }
+            if (window!.Bytes.Length < fetch) window.Bytes = GC.AllocateUninitializedArray<byte>(fetch);
             tensor.File.Read(tensor.Offset + start, window.Bytes.AsSpan(0, fetch));
             (window.Begin, window.End) = (start, start + fetch);
         }
         return window.Bytes.AsSpan((int)(start - window.Begin), length);
+    }
+
+    /// <summary>
+    /// Reads from a source of which no more than <paramref name="wanted"/> elements are asked for from there on: no more is fetched, so that
+    /// scattered rows do not cost a tile each.
+    /// </summary>
+    internal void ReadUpTo(TensorSource source, long start, Span<float> destination, long wanted)
+    {
+        long tile = _tileElements;
+        (_tileElements, _scattered) = (Math.Min(tile, wanted), true);
+        source.Read(this, start, destination);
+        (_tileElements, _scattered) = (tile, false);
     }
 
     /// <summary>The values of elements <paramref name="start"/> … of a stored tensor.</summary>

@@ -52,6 +52,9 @@ public sealed record MergeConfig
     /// <summary><c>auto</c>, the name of a template, or Jinja text.</summary>
     public string? ChatTemplate { get; init; }
 
+    /// <summary>Where <see cref="ChatTemplate"/> stands.</summary>
+    public Place ChatTemplatePlace { get; init; }
+
     /// <summary>The model with whose representations the others are compared; default: the last model.</summary>
     public ModelReference? ReferenceModel { get; init; }
 

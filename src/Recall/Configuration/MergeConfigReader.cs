@@ -32,6 +32,7 @@ static class MergeConfigReader
             OutDType = ReadType(section, "out_dtype"),
             Tokenizer = TokenizerConfig.Read(section),
             ChatTemplate = section.TakeText("chat_template"),
+            ChatTemplatePlace = section.Take("chat_template") is { } template ? section.At(template, "chat_template") : default,
             ReferenceModel = TakeModel(section, "reference_model"),
             Recall = RecallOptions.Read(section.TakeSection("recall")),
         };

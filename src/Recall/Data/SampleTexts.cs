@@ -48,7 +48,8 @@ public static class SampleTexts
             bool rolling = task.OutputType == "loglikelihood_rolling";
             string text = jinja?.Render(row.Fields) ?? (rolling ? example.Continuations[0] : example.Prompt);
             texts.Add(new SampleText(row.Number, NotBlank(text, task.Path, row), Answer: rolling ? null
-                : example.Answer) { Fields = row.Fields });
+                : example.Answer)
+            { Fields = row.Fields });
         }
         return texts;
     }

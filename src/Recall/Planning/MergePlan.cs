@@ -71,12 +71,15 @@ public sealed record MergePlan
         CheckArchitectures(config, models, options);
         var weighting = config.Method == "recall" && alignment is null ? MakeWeighting(config, method, models) : null;
         var slices = PlannedSlice.All(config, models, baseTakesPart: weighting is null || weighting.NeedsBase);
-        var planner = new TensorPlanner(config, method, models, slices, donor.Architecture, weighting, options.Seed);
+        var notes = config.Notes.ToList();
+        var vocabulary = config.Tokenizer is null ? null : OutputVocabulary.Make(config, models, notes);
+        var planner = new TensorPlanner(config, method, models, slices, donor.Architecture, weighting, vocabulary, options.Seed);
         var planned = planner.Plan();
         if (planned.Count == 0) throw new RecallException($"{config.File}: there is nothing to merge: the models have no tensor in common");
         var (tensors, shards) = OutputLayout.Make(planned, options.ShardBytes);
-        var vocabulary = Vocabularies.Compare(models, weighting is not null);
-        var notes = config.Notes.Concat(chosen).Concat(planner.Notes).Concat(vocabulary).ToList();
+        notes.AddRange(chosen);
+        notes.AddRange(planner.Notes);
+        if (vocabulary is null || weighting is not null) notes.AddRange(Vocabularies.Compare(models, weighting is not null));
         var plan = new MergePlan
         {
             Config = config,
@@ -87,13 +90,15 @@ public sealed record MergePlan
             Tensors = tensors,
             Shards = shards,
             OutputConfig = [],
-            Files = [.. donor.Checkpoint.Files.Where(file => options.CopyTokenizer || file.Name is "generation_config.json")],
+            Files = OutputFiles.Make(config, options, models, vocabulary, notes),
             Weighting = weighting,
             Alignment = alignment,
             Notes = [],
             Cost = alignment is null ? MergeCost.Of(tensors, shards, weighting, options) : MergeCost.OfAlignment(tensors, shards, alignment),
         };
-        return plan with { OutputConfig = Planning.OutputConfig.Make(plan, notes), Notes = [.. notes] };
+        var outputConfig = Planning.OutputConfig.Make(plan, notes);
+        if (vocabulary is not null) TokenNumbers.Follow(outputConfig, "config.json", vocabulary, donor, notes);
+        return plan with { OutputConfig = outputConfig, Notes = [.. notes] };
     }
 
     static MergeMethod FindMethod(MergeConfig config)

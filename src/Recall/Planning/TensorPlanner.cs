@@ -20,6 +20,7 @@ sealed class TensorPlanner
     readonly ParameterLookup _parameters;
     readonly Architecture _architecture;
     readonly LayerWeighting? _weighting;
+    readonly OutputVocabulary? _vocabulary;
     readonly long _seed;
     readonly List<string> _notes = [];
     readonly HashSet<string> _remarks = [];
@@ -27,9 +28,10 @@ sealed class TensorPlanner
 
     public TensorPlanner(
         MergeConfig config, MergeMethod method, ImmutableArray<OpenedModel> models, ImmutableArray<PlannedSlice> slices,
-        Architecture architecture, LayerWeighting? weighting, long seed)
+        Architecture architecture, LayerWeighting? weighting, OutputVocabulary? vocabulary, long seed)
     {
-        (_config, _method, _models, _slices, _architecture, _weighting, _seed) = (config, method, models, slices, architecture, weighting, seed);
+        (_config, _method, _models, _slices, _architecture, _weighting, _vocabulary, _seed) =
+            (config, method, models, slices, architecture, weighting, vocabulary, seed);
         _parameters = new ParameterLookup(config, method, models, weighting is not null);
     }
 
@@ -82,7 +84,7 @@ sealed class TensorPlanner
     void Add(
         string name, PlannedSlice slice, ImmutableArray<PlannedSource> sources, ImmutableArray<string> names, double t, bool required, int weightLayer)
     {
-        var found = sources.Zip(names, (source, sourceName) => Find(source, sourceName)).ToList();
+        var found = sources.Zip(names, (source, sourceName) => Take(source.Model, sourceName)).ToList();
         var have = Enumerable.Range(0, sources.Length).Where(i => found[i] is not null).ToList();
         if (have.Count == 0 && !required) return;
         if (have.Count < sources.Length)
@@ -141,9 +143,16 @@ sealed class TensorPlanner
             ? new RoundedTensor(tensor, type)
             : tensor;
 
-    TensorSource? Find(PlannedSource source, string name)
+    /// <summary>A model's tensor, brought to the output's vocabulary where its rows are one.</summary>
+    TensorSource? Take(int model, string name)
     {
-        var checkpoint = _models[source.Model].Checkpoint;
+        var tensor = Find(model, name);
+        return tensor is null || _vocabulary?.Covers(name) != true ? tensor : _vocabulary.Gather(name, model, other => Find(other, name));
+    }
+
+    TensorSource? Find(int model, string name)
+    {
+        var checkpoint = _models[model].Checkpoint;
         if (checkpoint.Find(name) is { } tensor) return tensor;
         // A tied head is the embedding; it is written only where another model has a head of its own.
         bool headElsewhere = name == _architecture.Head && _models.Any(model => model.Checkpoint.Find(name) is not null);

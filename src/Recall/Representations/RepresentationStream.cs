@@ -118,6 +118,10 @@ public sealed class RepresentationStream : IDisposable
         return _models[model].Logits(_batches, _distinct[text], _type, reader);
     }
 
+    /// <summary>The states of single tokens after the layer computed last: [places, hidden], the caller's to dispose.</summary>
+    internal Tensor States(int model, IReadOnlyList<(int Text, int Token)> places) =>
+        _models[model].At(_batches, [.. places.Select(place => (_distinct[place.Text], place.Token))]);
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Recall.Checkpoints;
 using Recall.Configuration;
-using Recall.Numerics;
 using static TorchSharp.torch;
 
 namespace Recall.Representations;
@@ -148,6 +147,27 @@ sealed class RepresentedModel(string name, Checkpoint checkpoint) : IDisposable
         return logits;
     }
 
+    /// <summary>The states of single tokens, in the order of the places; the caller's to dispose.</summary>
+    public Tensor At(ImmutableArray<TokenBatch> batches, IReadOnlyList<(int Text, int Token)> places)
+    {
+        // → [places, d]
+        using var quiet = no_grad();
+        using var scope = NewDisposeScope();
+        var rows = new Dictionary<int, (int Batch, int Row)>();
+        for (int batch = 0; batch < batches.Length; batch++)
+            for (int row = 0; row < batches[batch].Texts.Length; row++) rows.Add(batches[batch].Texts[row], (batch, row));
+        var (parts, order, at) = (new List<Tensor>(), new long[places.Count], 0L);
+        foreach (var batch in Enumerable.Range(0, places.Count).GroupBy(place => rows[places[place].Text].Batch))
+        {
+            var hidden = _hidden[batch.Key];
+            long longest = hidden.shape[1];
+            long[] flat = [.. batch.Select(place => rows[places[place].Text].Row * longest + places[place].Token)];
+            parts.Add(hidden.reshape(-1, Options.HiddenSize).index_select(0, tensor(flat)));
+            foreach (int place in batch) order[place] = at++;
+        }
+        return cat(parts).index_select(0, tensor(order)).DetachFromDisposeScope();
+    }
+
     Tensor States(ImmutableArray<TokenBatch> batches, int text)
     {
         // → [T, d] of the real tokens
@@ -164,20 +184,5 @@ sealed class RepresentedModel(string name, Checkpoint checkpoint) : IDisposable
         foreach (var hidden in _hidden) hidden.Dispose();
         if (!_ownContexts) return;
         foreach (var context in _contexts) context.Dispose();
-    }
-
-    /// <summary>Some rows of a matrix.</summary>
-    sealed class RowRange(TensorSource whole, long first, int count) : TensorSource
-    {
-        public override string Name => whole.Name;
-
-        public override Shape Shape { get; } = new(count, whole.Shape.RowLength);
-
-        public override DType DType => whole.DType;
-
-        public override IEnumerable<StoredTensor> Stored => whole.Stored;
-
-        public override void Read(TileReader reader, long start, Span<float> destination) =>
-            whole.Read(reader, first * Shape.RowLength + start, destination);
     }
 }

@@ -102,7 +102,9 @@ sealed class Journal : IDisposable
             foreach (var stored in tensor.Sources.SelectMany(source => source.Stored)) Add($"{stored.File.Path} {stored.Offset} {stored.Length}");
         }
         var files = plan.Tensors.SelectMany(tensor => tensor.Sources).SelectMany(source => source.Stored).Select(stored => stored.File.Path)
-            .Append(plan.Options.WeightsFile).Append(plan.Weighting?.Options.Samples);
+            .Append(plan.Options.WeightsFile).Append(plan.Weighting?.Options.Samples)
+            // Tokenizers decide which row of an embedding goes where.
+            .Concat(plan.Models.SelectMany(model => model.Checkpoint.Files).Select(file => file.Source));
         foreach (string? file in files.Distinct())
             if (file is not null && File.Exists(file)) Add($"{file} {new FileInfo(file).Length} {File.GetLastWriteTimeUtc(file).Ticks}");
         return "recall " + Convert.ToHexStringLower(hash.GetHashAndReset());

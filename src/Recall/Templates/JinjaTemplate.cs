@@ -151,8 +151,11 @@ public sealed class JinjaTemplate
     static string Tagged(JsonObject variables)
     {
         var buffer = new System.Buffers.ArrayBufferWriter<byte>();
-        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-            MaxDepth = 1000 })) Write(variables, writer);
+        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions
+        {
+            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+            MaxDepth = 1000
+        })) Write(variables, writer);
         return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 

@@ -11,7 +11,20 @@ namespace Recall.Tokenization;
 /// <param name="RightStrip">Swallows blanks after it.</param>
 /// <param name="Normalized">Looked for in the normalised text.</param>
 /// <param name="Special">Left out of a decoded text where that is asked for.</param>
-readonly record struct AddedToken(int Id, string Content, bool SingleWord, bool LeftStrip, bool RightStrip, bool Normalized, bool Special);
+readonly record struct AddedToken(int Id, string Content, bool SingleWord, bool LeftStrip, bool RightStrip, bool Normalized, bool Special)
+{
+    /// <summary>Reads an entry of <c>added_tokens</c>; the id of a token that the model has too is the model's. Null for an empty one.</summary>
+    public static AddedToken? Read(JsonPart item, Vocabulary model)
+    {
+        string content = item.Get("content").Text;
+        if (content.Length == 0) return null;
+        int stated = item.Get("id").Id, id = model.Id(content) ?? stated;
+        if (model.TryGetToken(id, out var other)
+            && other != content) throw item.Error($"has id {id}, which is that of token {Quoted.Of(other)}");
+        return new AddedToken(id, content, item.FindTruth("single_word"), item.FindTruth("lstrip"), item.FindTruth("rstrip"),
+            item.FindTruth("normalized", true), item.FindTruth("special"));
+    }
+}
 
 /// <summary>The added tokens of a tokenizer.json.</summary>
 sealed class AddedTokens
@@ -29,16 +42,10 @@ sealed class AddedTokens
         if (part is null) return added;
         foreach (var item in part.Value.Items)
         {
-            string content = item.Get("content").Text;
-            if (content.Length == 0) continue;
-            int stated = item.Get("id").Id, id = model.Id(content) ?? stated;
-            if (model.TryGetToken(id, out var other)
-                && other != content) throw item.Error($"has id {id}, which is that of token {Quoted.Of(other)}");
-            if (!added._vocabulary.TryAdd(content, id))
-                throw item.Error(added._vocabulary.Id(content) is null ? $"id {id} stands twice"
-                    : $"added token {Quoted.Of(content)} stands twice");
-            var token = new AddedToken(id, content, item.FindTruth("single_word"), item.FindTruth("lstrip"), item.FindTruth("rstrip"),
-                item.FindTruth("normalized", true), item.FindTruth("special"));
+            if (AddedToken.Read(item, model) is not { } token) continue;
+            if (!added._vocabulary.TryAdd(token.Content, token.Id))
+                throw item.Error(added._vocabulary.Id(token.Content) is null ? $"id {token.Id} stands twice"
+                    : $"added token {Quoted.Of(token.Content)} stands twice");
             added.Add(token, normalizer);
         }
         return added;

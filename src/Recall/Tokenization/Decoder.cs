@@ -41,7 +41,8 @@ static class Decoders
                 string prefix = section.FindText("prefix") ?? "##";
                 bool cleanup = section.FindTruth("cleanup", true);
                 return tokens => [.. tokens.Select((token, i) => WordPiece(token, i, prefix, cleanup))];
-            default: throw section.Unknown("decoder",
+            default:
+                throw section.Unknown("decoder",
                 "ByteLevel, ByteFallback, Fuse, Replace, Strip, Metaspace, BPEDecoder, WordPiece, Sequence");
         }
     }

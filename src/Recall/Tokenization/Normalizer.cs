@@ -28,8 +28,14 @@ static class Normalizers
             case "ByteLevel": return text => ByteAlphabet.Map(text);
             case "Strip":
                 bool left = section.FindTruth("strip_left", true), right = section.FindTruth("strip_right", true);
-                return text => (left, right) switch { (true, true) => text.Trim(), (true, false) => text.TrimStart(), (false, true) =>
-                    text.TrimEnd(), _ => text };
+                return text => (left, right) switch
+                {
+                    (true, true) => text.Trim(),
+                    (true, false) => text.TrimStart(),
+                    (false, true) =>
+                    text.TrimEnd(),
+                    _ => text
+                };
             case "Replace":
                 var pattern = TextPattern.Read(section.Get("pattern"));
                 string content = section.Get("content").Text;

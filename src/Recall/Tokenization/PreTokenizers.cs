@@ -31,12 +31,15 @@ static class PreTokenizers
             steps.Add(new PatternSplit(TextPattern.Parse(pattern, part.Type), behavior, invert));
         switch (part.Type)
         {
-            case "ByteLevel": steps.Add(new ByteLevelSplit(part.FindTruth("add_prefix_space", true), part.FindTruth("use_regex", true),
+            case "ByteLevel":
+                steps.Add(new ByteLevelSplit(part.FindTruth("add_prefix_space", true), part.FindTruth("use_regex", true),
                 !modelMaps)); break;
-            case "Split": steps.Add(new PatternSplit(TextPattern.Read(part.Get("pattern")), Behavior(part.Get("behavior")),
+            case "Split":
+                steps.Add(new PatternSplit(TextPattern.Read(part.Get("pattern")), Behavior(part.Get("behavior")),
                 part.FindTruth("invert"))); break;
             case "Digits": Split(@"\p{N}", part.FindTruth("individual_digits") ? SplitBehavior.Isolated : SplitBehavior.Contiguous); break;
-            case "Punctuation": Split(Punctuation, part.Find("behavior") is { } behavior ? Behavior(behavior)
+            case "Punctuation":
+                Split(Punctuation, part.Find("behavior") is { } behavior ? Behavior(behavior)
                 : SplitBehavior.Isolated); break;
             // Rust's \w, unlike Oniguruma's, holds the two joiners.
             case "Whitespace": Split(@"[\w\u200C\u200D]+|[^\w\s\u200C\u200D]+", SplitBehavior.Removed, invert: true); break;

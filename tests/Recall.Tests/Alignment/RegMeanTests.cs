@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using Recall.Alignment;
 using Recall.Checkpoints;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Recall.Tests.Alignment;

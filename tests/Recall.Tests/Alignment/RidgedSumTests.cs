@@ -1,5 +1,4 @@
 using Recall.Alignment;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Recall.Tests.Alignment;

@@ -1,6 +1,5 @@
 using Recall.Configuration;
 using Recall.Planning;
-using Recall.Streaming;
 
 namespace Recall.Tests.Merging;
 
@@ -99,9 +98,4 @@ public sealed class InterruptedMergeTests : IDisposable
     string[] Names() => [.. Directory.GetFileSystemEntries(_folder["out"]).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal)];
 
     public void Dispose() => _folder.Dispose();
-
-    sealed class Listener(Action<MergeProgress> body) : IProgress<MergeProgress>
-    {
-        public void Report(MergeProgress value) => body(value);
-    }
 }

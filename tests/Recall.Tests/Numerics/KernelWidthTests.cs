@@ -70,6 +70,15 @@ public class KernelWidthTests
         text.Append($"elementwise {Hash(MemoryMarshal.AsBytes(Samples.Bits(sum).AsSpan()))}\n");
         float[] finite = [.. values.Select(value => float.IsFinite(value) ? value : 1f)];
         text.Append($"dot {Sums.Dot(finite, finite):R}\nmagnitudes {Sums.Magnitudes(finite):R}\n");
+        float[] second = [.. other[..Elements].ToArray().Select(value => float.IsFinite(value) ? value / 2 : 1f)], small = [.. finite.Select(value => value % 8)];
+        TaskVectors.AddAgreeing(finite, second, 0.3f, small, sum);
+        TaskVectors.AddQuotient(finite, small, second, 0.7f, sum);
+        Elementwise.MixNear(sum, finite, 0.4f, small);
+        text.Append($"task vectors {Hash(MemoryMarshal.AsBytes(Samples.Bits(small).AsSpan()))}\n");
+        float[] row = [.. finite.Select(value => value % 8)], otherRow = [.. second.Select(value => value % 8)];
+        text.Append($"divergence {Softmax.Divergence(row, otherRow):R} {Softmax.Divergence(row.AsSpan(0, 500), otherRow.AsSpan(0, 500)):R}\n");
+        new CounterRandom(1, "tensor", 2).Keep(3, 0.4, row);
+        text.Append($"random {Hash(MemoryMarshal.AsBytes(row.AsSpan()))}\n");
         GoldenText.Match("kernels.txt", text.ToString());
     }
 

@@ -2,14 +2,14 @@ using Recall.Numerics;
 
 namespace Recall.Tests.Numerics;
 
-/// <summary>Sums against their definition: lane i mod 8, lanes in order, then the tail; the same bits at every width.</summary>
+/// <summary>Sums against their definition: lane i mod 32 in whole runs of 32, lane i mod 8 in whole runs of 8 after them, lanes in order, then the tail; the same bits at every width.</summary>
 [Trait("kernel", "true")]
 public class SumsTests
 {
     static readonly float[] X = Finite(Samples.Floats(400)), Y = [.. X.Reverse()];
 
     [Fact]
-    public void DotAndMagnitudesEqualTheLoopOfEightLanes()
+    public void DotAndMagnitudesEqualTheLoopOverLanes()
     {
         foreach (int length in Samples.Lengths)
         {
@@ -39,11 +39,11 @@ public class SumsTests
 
     static double Lanes(double[] values)
     {
-        var lanes = new double[8];
-        int whole = values.Length / 8 * 8;
-        for (int i = 0; i < whole; i++) lanes[i % 8] += values[i];
+        var lanes = new double[32];
+        int runs = values.Length / 32 * 32, whole = values.Length / 8 * 8;
+        for (int i = 0; i < whole; i++) lanes[i < runs ? i % 32 : i % 8] += values[i];
         double sum = 0;
-        foreach (double lane in lanes) sum += lane;
+        for (int i = 0; i < 8; i++) sum += lanes[i] + lanes[i + 8] + (lanes[i + 16] + lanes[i + 24]);
         for (int i = whole; i < values.Length; i++) sum += values[i];
         return sum;
     }

@@ -16,17 +16,19 @@ public class WhoMayNameWhomTests
         ["Checkpoints"] = ["Numerics"],
         ["Templates"] = [],
         ["Tokenization"] = ["Numerics", "Checkpoints", "Templates"],
+        ["Data"] = ["Numerics", "Configuration", "Checkpoints", "Templates"],
         ["Methods"] = ["Numerics", "Checkpoints"],
         ["Planning"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization", "Methods"],
         ["Streaming"] = ["Numerics", "Configuration", "Checkpoints", "Methods", "Planning"],
-        ["Representations"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization"],
-        ["Training"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization", "Planning", "Representations"],
-        ["Evaluation"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization", "Planning", "Representations"],
-        ["Reporting"] = ["Numerics", "Configuration", "Checkpoints", "Methods", "Planning", "Streaming"],
+        ["Representations"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization", "Data"],
+        ["Alignment"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization", "Data", "Methods", "Planning", "Streaming", "Representations"],
+        ["Training"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization", "Data", "Planning", "Representations"],
+        ["Evaluation"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization", "Data", "Planning", "Representations"],
+        ["Reporting"] = ["Numerics", "Configuration", "Checkpoints", "Methods", "Planning", "Streaming", "Representations"],
     };
 
     /// <summary>So that a merge without representations never loads libtorch.</summary>
-    static readonly string[] MayNameTorch = ["Representations", "Training", "Evaluation"];
+    static readonly string[] MayNameTorch = ["Representations", "Alignment", "Training", "Evaluation"];
 
     const string Root = "";
 

@@ -11,7 +11,7 @@ public class GoldenTokenizerTests
     static readonly Dictionary<string, string> Refused = new()
     {
         ["t5"] = "Precompiled", ["xlm-roberta"] = "Precompiled", ["albert"] = "Precompiled", ["rare-parts"] = "Nmt",
-            ["removed-parts"] = "CTC",
+        ["removed-parts"] = "CTC",
     };
 
     public static TheoryData<string> Own() => [.. Directory.GetDirectories(Fixtures.Path("tokenizers")).Select(folder =>

@@ -116,8 +116,11 @@ public class TokenizerTests
         var merges = new List<string> { "a b", "ab ab", "b a", "c c", "abab c", "cc cc" };
         var vocabulary = new JsonObject { ["a"] = 0, ["b"] = 1, ["c"] = 2, ["|"] = 3 };
         foreach (string merge in merges) vocabulary[merge.Replace(" ", "")] = vocabulary.Count;
-        var model = new JsonObject { ["type"] = "BPE", ["vocab"] = vocabulary, ["merges"] = new JsonArray([.. merges.Select(m =>
-            JsonValue.Create(m))]) };
+        var model = new JsonObject
+        {
+            ["type"] = "BPE", ["vocab"] = vocabulary, ["merges"] = new JsonArray([.. merges.Select(m =>
+            JsonValue.Create(m))])
+        };
         var tokenizer = Parse(new JsonObject { ["model"] = model }.ToJsonString());
         Gen.Char["abc"].Array[1, 100].Select(letters => new string(letters)).Sample(word =>
         {

@@ -34,7 +34,8 @@ sealed class MergeTable
         return new MergeTable(pairs);
     }
 
-    static (string Left, string Right) Pair(JsonPart item)
+    /// <summary>The two tokens of a merge.</summary>
+    public static (string Left, string Right) Pair(JsonPart item)
     {
         if (item.Element.ValueKind == JsonValueKind.Array)
             return item.Items.ToList() is [var left, var right] ? (left.Text, right.Text) : throw item.Error("a merge is a pair of tokens");

@@ -6,15 +6,15 @@ static class UnicodeProperty
     static readonly Dictionary<string, string> Categories = new(StringComparer.OrdinalIgnoreCase)
     {
         ["L"] = "L", ["Letter"] = "L", ["Lu"] = "Lu", ["Uppercase_Letter"] = "Lu", ["Ll"] = "Ll", ["Lowercase_Letter"] = "Ll",
-            ["Lt"] = "Lt",
+        ["Lt"] = "Lt",
         ["Titlecase_Letter"] = "Lt", ["Lm"] = "Lm", ["Modifier_Letter"] = "Lm", ["Lo"] = "Lo", ["Other_Letter"] = "Lo",
         ["M"] = "M", ["Mark"] = "M", ["Mn"] = "Mn", ["Nonspacing_Mark"] = "Mn", ["Mc"] = "Mc", ["Spacing_Mark"] = "Mc", ["Me"] = "Me",
         ["Enclosing_Mark"] = "Me", ["N"] = "N", ["Number"] = "N", ["Nd"] = "Nd", ["Decimal_Number"] = "Nd", ["Digit"] = "Nd", ["Nl"] = "Nl",
         ["Letter_Number"] = "Nl", ["No"] = "No", ["Other_Number"] = "No", ["P"] = "P", ["Punctuation"] = "P", ["Pc"] = "Pc", ["Pd"] = "Pd",
         ["Ps"] = "Ps", ["Pe"] = "Pe", ["Pi"] = "Pi", ["Pf"] = "Pf", ["Po"] = "Po", ["S"] = "S", ["Symbol"] = "S", ["Sm"] = "Sm",
-            ["Sc"] = "Sc",
+        ["Sc"] = "Sc",
         ["Sk"] = "Sk", ["So"] = "So", ["Z"] = "Z", ["Separator"] = "Z", ["Zs"] = "Zs", ["Zl"] = "Zl", ["Zp"] = "Zp", ["C"] = "C",
-            ["Other"] = "C",
+        ["Other"] = "C",
         ["Cc"] = "Cc", ["Cf"] = "Cf", ["Co"] = "Co", ["Cn"] = "Cn",
     };
 

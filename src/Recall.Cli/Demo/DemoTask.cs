@@ -1,0 +1,32 @@
+namespace Recall.Cli.Demo;
+
+/// <summary>
+/// One of the demo's tasks. All of them are asked about the same words, so that a model that takes one task for another is wrong on nearly
+/// every word.
+/// </summary>
+/// <param name="Name">The verb of its prompts.</param>
+/// <param name="Answer">The right answer for a word.</param>
+sealed record DemoTask(string Name, Func<string, string> Answer)
+{
+    /// <summary>Letters of the demo's words.</summary>
+    public const string Vowels = "aeiou", Consonants = "bdfgklmnprstvz";
+
+    /// <summary>The tasks, in the order in which they are learnt; the last is the newest.</summary>
+    public static IReadOnlyList<DemoTask> All { get; } =
+    [
+        new("upper", word => word.ToUpperInvariant()),
+        new("reverse", word => string.Concat(word.Reverse())),
+        new("sort", word => string.Concat(word.Order())),
+        new("translate", word => string.Concat(word.Select(Foreign))),
+    ];
+
+    /// <summary>What a model reads.</summary>
+    public string Prompt(string word) => $"{Name}: {word}";
+
+    /// <summary>The made-up language: every vowel is the next vowel there, every consonant the next consonant.</summary>
+    static char Foreign(char letter)
+    {
+        string kind = Vowels.Contains(letter) ? Vowels : Consonants;
+        return kind[(kind.IndexOf(letter) + 1) % kind.Length];
+    }
+}

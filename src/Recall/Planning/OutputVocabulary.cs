@@ -1,0 +1,98 @@
+using System.Collections.Immutable;
+using Recall.Checkpoints;
+using Recall.Configuration;
+using Recall.Tokenization;
+
+namespace Recall.Planning;
+
+/// <summary>
+/// The output's vocabulary (mergekit's <c>tokenizer</c>): its tokenizer, and for every model which rows its embedding and head have in it. All
+/// models get the new shape before a method sees them; a token that a model lacks has there the row that <see cref="TokenRows"/> chooses.
+/// </summary>
+sealed class OutputVocabulary
+{
+    readonly ImmutableArray<OpenedModel> _models;
+    readonly ImmutableArray<RowMap> _maps;
+    readonly TokenizerConfig _asked;
+
+    OutputVocabulary(ImmutableArray<OpenedModel> models, TokenizerConfig asked, TokenizerDraft draft, IReadOnlyList<CheckpointFile> files, ImmutableArray<RowMap> maps)
+    {
+        (_models, _asked, _maps) = (models, asked, maps);
+        (Draft, Files) = (draft, files);
+    }
+
+    /// <summary>The output's tokenizer.json.</summary>
+    public TokenizerDraft Draft { get; }
+
+    /// <summary>The files of the model whose tokenizer the output's begins with.</summary>
+    public IReadOnlyList<CheckpointFile> Files { get; }
+
+    /// <summary>Decides on the vocabulary and checks all that is needed for it.</summary>
+    /// <param name="config">The config, with a <c>tokenizer</c>.</param>
+    /// <param name="models">The models; the first one leads.</param>
+    /// <param name="notes">Gets what the user should know.</param>
+    /// <exception cref="RecallException">A tokenizer that is missing or broken, a token that its source lacks.</exception>
+    public static OutputVocabulary Make(MergeConfig config, ImmutableArray<OpenedModel> models, ICollection<string> notes)
+    {
+        var asked = config.Tokenizer!;
+        var vocabularies = ModelVocabulary.ReadAll(models, asked.Place, notes);
+        var (draft, files) = Start(asked, models, vocabularies);
+        if (asked.Kind == VocabularyKind.Union) VocabularyUnion.AddTo(draft, vocabularies, notes);
+        foreach (var token in asked.Tokens) AddAsked(draft, token);
+        int rows = draft.Size;
+        if (asked.PadToMultipleOf is { } multiple) rows = checked((rows + multiple - 1) / multiple * multiple);
+        string beside = draft.Size > draft.Start.Size || draft.IsCut ? $", where {draft.Start.Where} has {draft.Start.Size}" : "";
+        notes.Add($"the output's vocabulary has {draft.Size} tokens{beside}; its embedding {rows} rows");
+        var maps = new TokenRows(asked, models, vocabularies, hasBase: config.BaseModel is not null).Maps(draft.Tokens, rows, notes);
+        return new OutputVocabulary(models, asked, draft, files, maps);
+    }
+
+    static (TokenizerDraft, IReadOnlyList<CheckpointFile>) Start(
+        TokenizerConfig asked, ImmutableArray<OpenedModel> models, ImmutableArray<ModelVocabulary> vocabularies)
+    {
+        if (asked.Kind != VocabularyKind.Model) return (new TokenizerDraft(vocabularies[0].File, vocabularies[0].Size), models[0].Checkpoint.Files);
+        // Of a model that has no part in the merge only the tokenizer is taken.
+        int index = OpenedModel.IndexOf(models, asked.Model!);
+        var model = index >= 0 ? models[index] : OpenedModel.Open(asked.Model!);
+        var file = TokenizerFile.Find(model.Checkpoint.Files, model.Name)
+            ?? throw asked.Place.Error($"{model.Name} has no tokenizer.json, and its vocabulary is asked for; copy its tokenizer beside it");
+        return (new TokenizerDraft(file), model.Checkpoint.Files);
+    }
+
+    /// <summary>As in mergekit, a token that the config names becomes a plain added token; what the tokenizer holds as special stays so.</summary>
+    static void AddAsked(TokenizerDraft draft, TokenConfig asked)
+    {
+        if (asked.Token.Length == 0) throw asked.Place.Error("an empty text is no token");
+        if (draft.Start.IsAdded(asked.Token) && draft.FindAdded(asked.Token) is { Special: true }) return;
+        draft.Add(new AddedToken(0, asked.Token, false, false, false, Normalized: true, Special: false));
+    }
+
+    /// <summary>True for a tensor whose rows are the vocabulary.</summary>
+    public bool Covers(string name)
+    {
+        var family = _models[0].Architecture;
+        return name == family.Embedding || name == family.Head || (name.EndsWith(".bias", StringComparison.Ordinal) && name[..^5] + ".weight" == family.Head);
+    }
+
+    /// <summary>A model's tensor with the rows of the output's vocabulary.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="model">Which model.</param>
+    /// <param name="tensorOf">The tensor of that name of each model.</param>
+    /// <exception cref="ConfigurationException">Another model has it in another width, or with too few rows, or not at all.</exception>
+    public TensorSource Gather(string name, int model, Func<int, TensorSource?> tensorOf)
+    {
+        var own = tensorOf(model)!;
+        var map = _maps[model];
+        var sources = new TensorSource?[_models.Length];
+        foreach (var (source, last) in map.LastRows())
+        {
+            var tensor = sources[source] = tensorOf(source)
+                ?? throw _asked.Place.Error($"{_models[source].Name} lacks tensor {name}, and {_models[model].Name} takes rows of its tokens from there");
+            if (tensor.Shape.Rank != own.Shape.Rank || tensor.Shape.Rank is < 1 or > 2 || (tensor.Shape.Rank == 2 && tensor.Shape[1] != own.Shape[1]))
+                throw _asked.Place.Error($"{name} has shape {own.Shape} in {_models[model].Name}, {tensor.Shape} in {_models[source].Name}: rows of one width are expected");
+            if (last >= tensor.Shape[0])
+                throw _asked.Place.Error($"{name} of {_models[source].Name} has {tensor.Shape[0]} rows, too few for the token with id {last}");
+        }
+        return map.IsWhole(model, own.Shape[0]) ? own : new GatheredTensor(own, [.. sources], map);
+    }
+}
