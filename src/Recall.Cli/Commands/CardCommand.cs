@@ -18,7 +18,7 @@ sealed class CardCommand : Verb
     readonly Option<string?> _text = new("--text") { Description = "Jinja over a row's fields that makes its prompt [default: text, prompt, or the task's prompt]", HelpName = "TEMPLATE" };
     readonly Option<string> _rank = new("--rank")
     {
-        Description = "Eigenvectors to keep of each second moment, or full. Rank 16 of a 7B model takes about 30 MB, of a 135M model 6 MB; full takes 400 MB there",
+        Description = "Eigenvectors to keep of each second moment, or full. Rank 16 of a 7B model takes about 30 MB, of a 135M model 4 MB; full takes 400 MB there",
         HelpName = "R|full",
         DefaultValueFactory = _ => AlignmentOptions.DefaultCardRank.ToString(CultureInfo.InvariantCulture),
     };
@@ -69,7 +69,7 @@ sealed class CardCommand : Verb
         {
             progress.Report($"reading {Shown.Count(texts.Count)} texts");
             CardRun.Write(path, name, model.Checkpoint, texts, rank == Full ? null : int.Parse(rank, CultureInfo.InvariantCulture), parse.GetValue(_answers),
-                layer => progress.Report($"layer {layer + 1} of {model.LayerCount}"), cancellation);
+                ComputeType.Auto, layer => progress.Report($"layer {layer + 1} of {model.LayerCount}"), cancellation);
         }
         var card = CardSummary.Of(path);
         if (parse.GetValue(_json)) screen.WriteJson(card);
