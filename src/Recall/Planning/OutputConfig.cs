@@ -23,8 +23,7 @@ static class OutputConfig
         bool head = plan.Tensors.Any(tensor => tensor.Name == architecture.Head);
         foreach (var text in texts)
         {
-            if (embedding is not null && text["vocab_size"] is not null && embedding.Shape[0] != Number(text, "vocab_size"))
-                text["vocab_size"] = embedding.Shape[0];
+            if (embedding is not null && Number(text, "vocab_size") is not null) text["vocab_size"] = embedding.Shape[0];
             if (head && text["tie_word_embeddings"] is JsonValue tied && tied.TryGetValue(out bool isTied) && isTied) text["tie_word_embeddings"] = false;
         }
 
