@@ -33,7 +33,8 @@ static class LayerReplication
         }
         var config = (JsonObject)model.Config.DeepClone();
         var places = model.Architecture?.Modules[0].CountPlaces(config).ToList() ?? [];
-        if (places.Count == 0) places = [(config, "num_hidden_layers")];
+        string stated = model.Architecture?.LayerCountKey ?? "num_hidden_layers";
+        if (places.Count == 0) places = [(config, stated.Contains('.', StringComparison.Ordinal) ? "num_hidden_layers" : stated)];
         foreach (var (parent, key) in places)
         {
             parent[key] = JsonNode.Parse($"{order.Count}");
