@@ -35,12 +35,45 @@ switch (mode)
     case "newest":  // newest TASK FOLDER: its texts, cards of the others
         Report($"distil, texts of {args[1]}", Merge([.. tasks.Select(task => task == args[1] ? Expert(task) : ByCard(task, args[2]))], new AlignmentOptions { Kind = AlignmentKind.Distil }));
         break;
+    case "sequential":  // sequential FOLDER texts|cards RANK: one after another, each merge from the folder of the one before
+        Sequential(args[1], keepTexts: args[2] == "texts", args[3]);
+        break;
     case "rates":
         Rates.Print();
         break;
     case "align-cards":
         Report("align, cards", Merge([.. tasks.Select(task => ByCard(task, args[1]))], new AlignmentOptions { Kind = AlignmentKind.Align }));
         break;
+}
+
+void Sequential(string folder, bool keepTexts, string rank)
+{
+    Directory.CreateDirectory(folder);
+    string Adapter(string task) => $"{Path.Combine(shared, "models", "SmolLM2-135M-Instruct.Q4_1.gguf")}+{Path.Combine(shared, "adapters", task)}";
+    string Samples(string task)
+    {
+        string path = Path.Combine(folder, task + ".jsonl");
+        File.WriteAllText(path, AlignmentSamples.Lines(texts.Training(task, 20)));
+        return path;
+    }
+    string before = Adapter(tasks[0]), given = $", samples: {Samples(tasks[0])}";
+    foreach (string task in tasks.Skip(1))
+    {
+        string output = Path.Combine(folder, "with-" + task);
+        string config = $"""
+            merge_method: recall
+            base_model: {Path.Combine(shared, "models", "SmolLM2-135M-Instruct.Q4_1.gguf")}
+            models:
+            - {"{"}model: {before}{given}{"}"}
+            - {"{"}model: {Adapter(task)}, samples: {Samples(task)}{"}"}
+            recall: {"{"}combine: distil, keep_samples: {(keepTexts ? "true" : "false")}, card_rank: {rank}{"}"}
+            """;
+        var clock = Stopwatch.StartNew();
+        Recall.MergeRun.Run(MergeConfig.Parse(config, "sequential.yaml"), new Recall.Planning.MergeOptions { Output = output });
+        Console.WriteLine($"with {task}: {clock.Elapsed.TotalSeconds:F1} s, peak memory {Process.GetCurrentProcess().PeakWorkingSet64 / 1e6:F0} MB");
+        (before, given) = (output, "");
+    }
+    Report($"one after another, {(keepTexts ? "texts kept" : $"cards of rank {rank}")}", Checkpoint.Open(before));
 }
 
 AlignmentExpert ByCard(string task, string folder) => new(task, Adapted(task), [], CardFile.Open(Path.Combine(folder, task + ".safetensors")));

@@ -19,6 +19,7 @@ public static class MergeRun
     {
         var plan = MergePlan.Make(config, options);
         using var weights = MergeWeights.Of(plan);
+        using var aligned = AlignedMerge.Of(plan);
         return plan;
     }
 
@@ -41,7 +42,18 @@ public static class MergeRun
         var started = plan.Options.Clock.GetUtcNow();
         var meter = new ProgressMeter(plan, progress);
         using var weights = MergeWeights.Of(plan);
+        using var aligned = AlignedMerge.Of(plan);
         using var writer = OutputWriter.Open(plan);
+        if (aligned is null) Stream(plan, weights, writer, meter, cancellation);
+        else aligned.Run(writer, meter, cancellation);
+        plan = plan with { Notes = [.. plan.Notes, .. aligned?.Notes ?? []] };
+        Companions.Add(writer, plan, weights?.File, started);
+        writer.Finish();
+        return new MergeResult(plan, weights?.File);
+    }
+
+    static void Stream(MergePlan plan, MergeWeights? weights, OutputWriter writer, ProgressMeter meter, CancellationToken cancellation)
+    {
         bool byLayer = weights is { FromSamples: true };
         var layer = byLayer ? new LayerBuffer() : null;
         var reader = new TileReader(layer);
@@ -60,9 +72,6 @@ public static class MergeRun
             stream.Run([.. groups[i].Tensors.Select(tensor => Weighed(tensor, plan, weights))], meter.Add, cancellation);
             writer.GroupDone(i);
         }
-        Companions.Add(writer, plan, weights?.File, started);
-        writer.Finish();
-        return new MergeResult(plan, weights?.File);
     }
 
     /// <summary>Reads the tensors of a layer once, for all models; lets the models read the samples up to its output; weighs it.</summary>

@@ -75,6 +75,20 @@ sealed class CardWriter : IDisposable
         Write(input + CardLayout.Diagonal, (moment.DiagonalValues() - (rounded.square() * values.unsqueeze(1)).sum([0L])).clamp(min: 0));
     }
 
+    /// <summary>Writes the sum of a merge's moments, with the ridge that it was solved with.</summary>
+    public void Write(string input, StepSystem system)
+    {
+        using var sum = new SecondMoment(system.Moments[0].Size) { Matrix = system.Sum?.alias() ?? Sum(system.Moments), Ridge = system.Ridge };
+        Write(input, sum);
+    }
+
+    static Tensor Sum(IReadOnlyList<SecondMoment> moments)
+    {
+        var sum = moments[0].ToMatrix();
+        foreach (var moment in moments.Skip(1)) moment.AddTo(sum);
+        return sum;
+    }
+
     /// <summary>Writes what is known at the end, and gives the card its name.</summary>
     /// <param name="model">The print of its model.</param>
     /// <param name="samples">The print of its texts.</param>

@@ -64,7 +64,8 @@ sealed record ExpertUpdate : IDisposable
         return (left.to_type(ScalarType.Float64) * update.Scale, right);
     }
 
-    static bool SameStored(TensorSource one, TensorSource other) =>
+    /// <summary>Whether two tensors are made of the same stored ones in the same way.</summary>
+    public static bool SameStored(TensorSource one, TensorSource other) =>
         one.GetType() == other.GetType() && one.Shape == other.Shape
         && one.Stored.Select(Place).SequenceEqual(other.Stored.Select(Place));
 

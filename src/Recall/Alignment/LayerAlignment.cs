@@ -28,6 +28,7 @@ public sealed class LayerAlignment : IDisposable
     readonly LayerBuffer _buffer = new();
     readonly TileReader _reader;
     readonly List<string> _notes = [];
+    Action<string, Tensor, Tensor>? _factors;
 
     /// <summary>Checks the models, cards and texts; reads no weights yet.</summary>
     /// <param name="baseModel">The base.</param>
@@ -78,6 +79,13 @@ public sealed class LayerAlignment : IDisposable
     /// <summary>Goes through all layers of the one expert for its statistics only; nothing is solved.</summary>
     internal void Measure(Action<string, SecondMoment> moments, Action<int>? layerDone, CancellationToken cancellation) =>
         Run(null, (input, system) => moments(input, system.Moments[0]), layerDone, cancellation);
+
+    /// <summary>Goes through all layers of an align whose experts are adapters, and gives their updates as factors.</summary>
+    internal void RunFactors(Action<string, Tensor, Tensor> factors, Action<int>? layerDone, CancellationToken cancellation)
+    {
+        _factors = factors;
+        Run((_, _, _) => { }, null, layerDone, cancellation);
+    }
 
     internal void Run(MergedRows? write, Action<string, StepSystem>? systems, Action<int>? layerDone, CancellationToken cancellation)
     {
@@ -138,9 +146,9 @@ public sealed class LayerAlignment : IDisposable
         using (targets)
         {
             var weights = step.Linears.ToDictionary(linear => linear, linear =>
-                Solve(Options.NameOf(layer, linear + ".weight"), linear, LayerStep.ShapeOf(Options, linear), system, targets, write, keep: true)!);
-            foreach (var member in _members) member.NextMerged(step, weights);
-            foreach (var weight in weights.Values) weight.Dispose();
+                Solve(Options.NameOf(layer, linear + ".weight"), linear, LayerStep.ShapeOf(Options, linear), system, targets, write, keep: _members.Any(member => member.Merged is not null)));
+            foreach (var member in _members) member.NextMerged(step, weights!);
+            foreach (var weight in weights.Values) weight?.Dispose();
         }
     }
 
@@ -181,6 +189,12 @@ public sealed class LayerAlignment : IDisposable
     Tensor? Solve(string name, string linear, Shape shape, StepSystem system, StepTargets? targets, MergedRows write, bool keep)
     {
         var source = _base.Require(name, shape);
+        if (_factors is not null)
+        {
+            using var scope = NewDisposeScope();
+            if (system.SolveFactors([.. _members.Select(member => Factors(member, source))]) is var (left, right)) _factors(name, left, right);
+            return null;
+        }
         var whole = keep ? empty([shape[0], shape[1]], ComputeTypes.Of(_options.Compute)).DetachFromDisposeScope() : null;
         long range = Math.Max(1, RangeElements / Math.Max(shape[1], 1));
         for (long first = 0; first < shape[0]; first += range)
@@ -195,6 +209,14 @@ public sealed class LayerAlignment : IDisposable
             write(name, first, values);
         }
         return whole;
+    }
+
+    (Tensor Left, Tensor Right)? Factors(Member member, TensorSource source)
+    {
+        var own = member.Weight(source.Name, source.Shape);
+        if (ExpertUpdate.SameStored(own, source)) return null;
+        return ExpertUpdate.Factors(source, own, _reader) ?? throw new RecallException(
+            $"{member.Expert.Name}: its {source.Name} is no low-rank update of the base {_base.Path}; only adapters on this base give an adapter: write a whole checkpoint, or distil to a rank");
     }
 
     /// <inheritdoc/>

@@ -84,6 +84,26 @@ sealed class StepSystem : IDisposable
         return _second.Solve(targets!() + aligned * _second.Ridge).MoveToOuterDisposeScope();
     }
 
+    /// <summary>
+    /// The update of align as factors: [B_1 … B_N] and A_i G_i A⁻¹ on top of each other; an expert without an update has no part. Null where no expert
+    /// has one.
+    /// </summary>
+    public (Tensor Left, Tensor Right)? SolveFactors(IReadOnlyList<(Tensor Left, Tensor Right)?> updates)
+    {
+        using var scope = NewDisposeScope();
+        var (lefts, rights) = (new List<Tensor>(), new List<Tensor>());
+        for (int i = 0; i < updates.Count; i++)
+        {
+            if (updates[i] is not var (left, right)) continue;
+            right = right.to_type(ScalarType.Float64);
+            lefts.Add(left);
+            if (_first is null) rights.Add(right * _shares[i]);
+            else rights.Add(_first.Solve(_moments[i].After(right) + right * _moments[i].Ridge));
+        }
+        if (lefts.Count == 0) return null;
+        return (cat(lefts, 1).MoveToOuterDisposeScope(), cat(rights, 0).MoveToOuterDisposeScope());
+    }
+
     static Tensor PseudoInverse(Tensor sum)
     {
         using var scope = NewDisposeScope();

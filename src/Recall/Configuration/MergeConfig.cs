@@ -149,7 +149,14 @@ public sealed record MergeConfig
 /// <param name="Model">Which.</param>
 /// <param name="Parameters">Its own parameters.</param>
 /// <param name="Place">Where it stands.</param>
-public sealed record ModelEntry(ModelReference Model, ParameterSet Parameters, Place Place);
+public sealed record ModelEntry(ModelReference Model, ParameterSet Parameters, Place Place)
+{
+    /// <summary>Its own texts: a data file or a task file; null: those found in its folder (<c>samples.jsonl</c>), if any.</summary>
+    public string? Samples { get; init; }
+
+    /// <summary>Its card; null: the one found in its folder (<c>card.safetensors</c>), if any.</summary>
+    public string? Card { get; init; }
+}
 
 /// <summary>Layers of the output, made from as many layers of each source.</summary>
 /// <param name="Sources">The sources, in order.</param>

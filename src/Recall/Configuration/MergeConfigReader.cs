@@ -98,8 +98,9 @@ static class MergeConfigReader
             var entry = section.Section(item);
             var model = TakeModel(entry, "model") ?? throw entry.Missing("model");
             var parameters = ParameterSet.Read(entry.TakeSection("parameters"));
+            var (samples, card) = (entry.TakeText("samples"), entry.TakeText("card"));
             entry.Finish(notes);
-            return new ModelEntry(model, parameters, entry.Place);
+            return new ModelEntry(model, parameters, entry.Place) { Samples = samples, Card = card };
         }),
     ];
 

@@ -66,8 +66,29 @@ public sealed record RecallOptions
     /// <summary>Of the softmax over models; default 1, as published.</summary>
     public double Temperature { get; init; } = 1;
 
-    /// <summary>The method that the layer weights go through; default linear.</summary>
-    public string Combine { get; init; } = "linear";
+    /// <summary>
+    /// <c>align</c> or <c>distil</c>: a merge by what the layers do; or the method that the layer weights go through. Null, the default: distil where an
+    /// expert has texts and every other texts or a card, align where all have cards only, else linear.
+    /// </summary>
+    public string? Combine { get; init; }
+
+    /// <summary><c>preset: paper</c>: the published form, whatever texts and cards there are. Default false.</summary>
+    public bool Paper { get; init; }
+
+    /// <summary>align, distil: weight of the tokens that predict the answer, beside 1 for all tokens; default 1.</summary>
+    public double Answers { get; init; } = 1;
+
+    /// <summary>align, distil: added to the diagonal of the second moments, in units of its mean; null, the default: 1e-3 and 1e-2.</summary>
+    public double? Ridge { get; init; }
+
+    /// <summary>align, RegMean: factor of the second moments' entries off the diagonal, 0 to 1; default 1.</summary>
+    public double OffDiagonal { get; init; } = 1;
+
+    /// <summary>align, distil: eigenvectors that the merged model's card keeps of each second moment; null: whole matrices; 0: no card. Default 64.</summary>
+    public int? CardRank { get; init; } = 64;
+
+    /// <summary>align, distil: keep the experts' texts, as tokens, beside the merged model, for the next merge; default true.</summary>
+    public bool KeepSamples { get; init; } = true;
 
     /// <summary>Default auto.</summary>
     public ComputeType Compute { get; init; } = ComputeType.Auto;
@@ -102,7 +123,13 @@ public sealed record RecallOptions
             Similarity = section.TakeWord("similarity", "rbf", "cosine", "cka") switch { "cosine" => SimilarityKind.Cosine, "cka" => SimilarityKind.Cka, _ => SimilarityKind.Rbf },
             Bandwidth = bandwidth,
             Temperature = section.TakeNumber("temperature", 1e-9, 1e9) ?? defaults.Temperature,
-            Combine = section.TakeText("combine") ?? defaults.Combine,
+            Combine = section.TakeText("combine"),
+            Paper = section.TakeWord("preset", "paper") is not null,
+            Answers = section.TakeNumber("answers", 0, 1e6) ?? defaults.Answers,
+            Ridge = section.TakeNumber("ridge", 1e-12, 1e6),
+            OffDiagonal = section.TakeNumber("off_diagonal", 0, 1) ?? defaults.OffDiagonal,
+            CardRank = section.Take("card_rank") is YamlScalar { Text: "full" } ? null : section.TakeInteger("card_rank", 0, 1_000_000) ?? defaults.CardRank,
+            KeepSamples = section.TakeBoolean("keep_samples") ?? defaults.KeepSamples,
             Compute = section.TakeWord("compute", "auto", "float32", "bfloat16") switch { "float32" => ComputeType.Float32, "bfloat16" => ComputeType.BFloat16, _ => ComputeType.Auto },
             Seed = section.TakeInteger("seed", 0, int.MaxValue) ?? defaults.Seed,
             Place = section.Place,

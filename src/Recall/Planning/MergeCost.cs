@@ -39,4 +39,22 @@ public sealed record MergeCost(long BytesToRead, long OutputBytes, long PeakMemo
         }
         return new MergeCost(read, shards.Sum(shard => shard.Length), memory, parameters);
     }
+
+    /// <summary>
+    /// Least squares on layer inputs: one layer of all models as stored; in float32 that of one model, its update and the merged one; of the widest
+    /// input a second moment an expert, their sum and two factorisations in double precision; of the texts hidden states and one layer's inputs, twice.
+    /// </summary>
+    internal static MergeCost OfAlignment(ImmutableArray<OutputTensor> tensors, ImmutableArray<OutputShard> shards, PlannedAlignment alignment)
+    {
+        var matrices = tensors.Where(tensor => tensor.WeightLayer > 0 && tensor.Shape.Rank == 2 && !tensor.Inputs.IsEmbedding).ToList();
+        long Stored(IEnumerable<OutputTensor> some) => some.SelectMany(tensor => tensor.Sources).SelectMany(source => source.Stored)
+            .Distinct<StoredTensor>(ReferenceEqualityComparer.Instance).Sum(stored => stored.Length);
+        var layers = tensors.Where(tensor => tensor.WeightLayer > 0 && !tensor.Inputs.IsEmbedding).GroupBy(tensor => tensor.WeightLayer).ToList();
+        long widest = matrices.Select(tensor => tensor.Shape[1]).DefaultIfEmpty().Max(), largest = matrices.Select(tensor => tensor.Shape.Elements).DefaultIfEmpty().Max();
+        long hidden = tensors.Where(tensor => tensor.Shape.Rank == 1).Select(tensor => tensor.Shape.Elements).DefaultIfEmpty().Max();
+        long read = alignment.Experts.Count(expert => expert.Samples is not null), tokens = read * alignment.Options.Count * alignment.Options.MaxTokens;
+        long statistics = Math.Min((alignment.Experts.Length + 3) * 8 * widest * widest, (4 * widest * widest + tokens * widest) * 8);
+        long memory = Runtime + LibTorch + layers.Select(Stored).DefaultIfEmpty().Max() + 48 * largest + statistics + 8 * tokens * (hidden + widest);
+        return new MergeCost(Stored(tensors), shards.Sum(shard => shard.Length), memory, matrices.Sum(tensor => tensor.Shape.Elements) * 2 * Math.Max(read, 1));
+    }
 }

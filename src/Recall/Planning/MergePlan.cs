@@ -42,6 +42,9 @@ public sealed record MergePlan
     /// <summary>In a merge by representations: how layer weights are used; null otherwise.</summary>
     public LayerWeighting? Weighting { get; init; }
 
+    /// <summary>In a merge by what the layers do: the experts with their texts and cards; null otherwise.</summary>
+    public PlannedAlignment? Alignment { get; init; }
+
     /// <summary>What the user should know.</summary>
     public required ImmutableArray<string> Notes { get; init; }
 
@@ -59,16 +62,20 @@ public sealed record MergePlan
     internal static MergePlan Make(MergeConfig config, MergeOptions options, Func<string, Checkpoint> open)
     {
         config = config.OfOneModule();
-        var method = FindMethod(config);
+        var chosen = new List<string>();
+        var alignment = PlannedAlignment.Of(config, options, chosen);
+        // Least squares take the models as they are, and round once, at the end.
+        if (alignment is not null) config = config with { OutDType = config.OutDType ?? config.DType, DType = null };
+        var method = alignment is null ? FindMethod(config) : new LeastSquares(alignment.Method);
         if (method.Base == BaseUse.Required && config.BaseModel is null && config.Slices.All(slice => slice.BaseModel is null) && !(config.Method == "recall" && method is Slerp))
             throw config.MethodPlace.Error($"the method {method.Name} needs a base model: set base_model");
         var models = config.ReferencedModels.Select(reference => OpenedModel.Open(reference, open)).ToImmutableArray();
         if (options.Raw is not null) models = [.. models.Select(model => model.WeightsOnly())];
         var donor = models[0];
         CheckArchitectures(config, models, options);
-        var weighting = config.Method == "recall" ? MakeWeighting(config, method, models) : null;
+        var weighting = config.Method == "recall" && alignment is null ? MakeWeighting(config, method, models) : null;
         var slices = PlannedSlice.All(config, models, baseTakesPart: weighting is null || weighting.NeedsBase);
-        var notes = config.Notes.ToList();
+        var notes = config.Notes.Concat(chosen).ToList();
         var vocabulary = config.Tokenizer is null ? null : OutputVocabulary.Make(config, models, notes);
         var planner = new TensorPlanner(config, method, models, slices, donor.Architecture, weighting, vocabulary, options.Seed)
         {
@@ -78,7 +85,7 @@ public sealed record MergePlan
         if (planned.Count == 0) throw new RecallException($"{config.File}: there is nothing to merge: the models have no tensor in common");
         var (tensors, shards) = OutputLayout.Make(planned, options.ShardBytes);
         notes.AddRange(planner.Notes);
-        if (vocabulary is null || weighting is not null) notes.AddRange(Vocabularies.Compare(models, weighting is not null));
+        if (vocabulary is null || weighting is not null) notes.AddRange(Vocabularies.Compare(models, weighting is not null || alignment is not null));
         var plan = new MergePlan
         {
             Config = config,
@@ -91,8 +98,9 @@ public sealed record MergePlan
             OutputConfig = [],
             Files = OutputFiles.Make(config, options, models, vocabulary, notes),
             Weighting = weighting,
+            Alignment = alignment,
             Notes = [],
-            Cost = MergeCost.Of(tensors, shards, weighting, options),
+            Cost = alignment is null ? MergeCost.Of(tensors, shards, weighting, options) : MergeCost.OfAlignment(tensors, shards, alignment),
         };
         var outputConfig = Planning.OutputConfig.Make(plan, notes);
         if (vocabulary is not null) TokenNumbers.Follow(outputConfig, "config.json", vocabulary, donor, notes);

@@ -1,0 +1,186 @@
+using System.Text.Json.Nodes;
+using Recall.Alignment;
+using Recall.Checkpoints;
+using Recall.Configuration;
+using Recall.Planning;
+
+namespace Recall.Tests.Alignment;
+
+/// <summary>align, distil and RegMean from a merge file to a folder, and what is chosen by default.</summary>
+public sealed class AlignedMergeTests : IDisposable
+{
+    const string Set = "full";
+
+    readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    static string Shared(string name) => Fixtures.Shared("golden", "align", Set, name);
+
+    string Samples(string expert)
+    {
+        string path = _folder[expert + ".jsonl"];
+        File.WriteAllLines(path, File.ReadLines(Shared("samples.jsonl")).Where(line => (string)JsonNode.Parse(line)!["expert"]! == expert));
+        return path;
+    }
+
+    MergePlan Plan(string config, string output = "merged") =>
+        MergeRun.Plan(MergeConfig.Parse(config, "merge.yaml"), new MergeOptions { Output = _folder[output], Threads = 2 });
+
+    string Merge(string config, string output = "merged")
+    {
+        MergeRun.Run(MergeConfig.Parse(config, "merge.yaml"), new MergeOptions { Output = _folder[output], Threads = 2 });
+        return _folder[output];
+    }
+
+    string Config(string recall, params (string Expert, string Given)[] experts) =>
+        $"merge_method: recall\nbase_model: {Shared("base")}\nmodels:\n{string.Concat(experts.Select(expert => $"- {{model: {(expert.Expert.Contains('/') ? expert.Expert : Shared(expert.Expert))}{expert.Given}}}\n"))}{recall}";
+
+    (string, string)[] AllWithTexts => [.. new[] { "expert-1", "expert-2", "expert-3" }.Select(name => (name, $", samples: {Samples(name)}"))];
+
+    static Dictionary<string, float[]> Weights(string path) => Checkpoint.Open(path).Tensors.ToDictionary(tensor => tensor.Name, GoldenAlignment.Read);
+
+    static void AssertNear(double bound, string folder, Dictionary<string, float[]> expected)
+    {
+        var (difference, tensor) = GoldenAlignment.Farthest(Weights(folder), expected);
+        Assert.True(difference <= bound, $"{tensor} differs by {difference}");
+    }
+
+    [Theory]
+    [InlineData("align")]
+    [InlineData("distil")]
+    public void A_merge_file_gives_the_model_of_the_reference_with_its_card_and_its_texts(string method)
+    {
+        string merged = Merge(Config($"recall: {{combine: {method}, compute: float32, card_rank: full}}\n", AllWithTexts));
+        AssertNear(2e-5, merged, Weights(Fixtures.Shared("golden", "align", Set, "expected", method + ".safetensors")));
+
+        var card = CardFile.Open(Path.Combine(merged, "card.safetensors"));
+        Assert.Equal((3, 1.0, null as int?, ModelPrint.Of(Checkpoint.Open(merged))), (card.Experts, card.Answers, card.Rank, card.Model));
+        Assert.Equal(card.Tokens, File.ReadLines(Path.Combine(merged, "samples.jsonl")).Sum(line => JsonNode.Parse(line)!["ids"]!.AsArray().Count));
+        Assert.Equal(3, File.ReadLines(Path.Combine(merged, "samples.jsonl")).Select(line => (string)JsonNode.Parse(line)!["expert"]!).Distinct().Count());
+    }
+
+    [Fact]
+    public void One_after_another_by_the_card_beside_the_merged_model_is_all_at_once()
+    {
+        string options = "recall: {combine: align, compute: float32, card_rank: full, keep_samples: false}\n";
+        string two = Merge(Config(options, AllWithTexts[..2]), "two");
+        Assert.False(File.Exists(Path.Combine(two, "samples.jsonl")));
+        string three = Merge(Config(options, (two, ""), AllWithTexts[2]), "three");
+        AssertNear(2e-4, three, Weights(Fixtures.Shared("golden", "align", Set, "expected", "align.safetensors")));
+        Assert.Equal(3, CardFile.Open(Path.Combine(three, "card.safetensors")).Experts);
+    }
+
+    [Fact]
+    public void Kept_texts_are_found_by_the_next_merge_and_count_for_all_their_experts()
+    {
+        string two = Merge(Config("recall: {combine: distil, compute: float32}\n", AllWithTexts[..2]), "two");
+        string three = Merge(Config("recall: {compute: float32}\n", (two, ""), AllWithTexts[2]), "three");
+        var lines = File.ReadLines(Path.Combine(three, "samples.jsonl")).Select(line => (string)JsonNode.Parse(line)!["expert"]!).Distinct().ToList();
+        Assert.Equal(["expert-1", "expert-2", "expert-3"], lines);
+        Assert.Equal(3, CardFile.Open(Path.Combine(three, "card.safetensors")).Experts);
+    }
+
+    [Fact]
+    public void Distil_is_chosen_where_there_are_texts_and_align_where_there_are_only_cards()
+    {
+        string card = CardOf("expert-1", 8);
+        Assert.Contains("combine: distil: 1 of 2 experts have texts, 1 a card; 'preset: paper' takes the published form",
+            Plan(Config("", ("expert-1", $", card: {card}"), ("expert-2", $", samples: {Samples("expert-2")}"))).Notes);
+        var aligned = Plan(Config("", ("expert-1", $", card: {card}"), ("expert-2", $", card: {CardOf("expert-2", 8)}")));
+        Assert.Contains("combine: align: 0 of 2 experts have texts, 2 a card; 'preset: paper' takes the published form", aligned.Notes);
+        Assert.Equal("align", aligned.Alignment!.Method);
+        var paper = MergePlan.Make(MergeConfig.Parse(Config("recall: {preset: paper}\n", AllWithTexts), "merge.yaml"), new MergeOptions { Output = _folder["paper"] });
+        Assert.Null(paper.Alignment);
+        Assert.NotNull(paper.Weighting);
+    }
+
+    [Fact]
+    public void Rank_cards_and_texts_of_the_newest_give_a_model()
+    {
+        string merged = Merge(Config("", ("expert-1", $", card: {CardOf("expert-1", 8)}"), ("expert-2", $", samples: {Samples("expert-2")}")));
+        Assert.All(Weights(merged).Values, values => Assert.All(values, value => Assert.True(float.IsFinite(value))));
+        Assert.Equal(2, CardFile.Open(Path.Combine(merged, "card.safetensors")).Experts);
+    }
+
+    [Theory]
+    [InlineData("regmean")]
+    [InlineData("regmean++")]
+    [InlineData("regmean_plusplus")]
+    public void RegMean_by_its_name_takes_the_texts(string method)
+    {
+        string merged = Merge(Config("recall: {compute: float32}\n", AllWithTexts).Replace("merge_method: recall", "merge_method: " + method));
+        var kind = method == "regmean" ? AlignmentKind.RegMean : AlignmentKind.RegMeanPlusPlus;
+        AssertNear(1e-6, merged, GoldenAlignment.Merge(GoldenAlignment.Base(Set), GoldenAlignment.Experts(Set), new AlignmentOptions { Kind = kind }));
+        Assert.False(File.Exists(Path.Combine(merged, "card.safetensors")));
+    }
+
+    string CardOf(string expert, int? rank)
+    {
+        string path = _folder[expert + ".card.safetensors"];
+        CardRun.Write(path, expert, Checkpoint.Open(Shared(expert)), GoldenAlignment.Experts(Set).Single(each => each.Name == expert).Texts, rank, 1);
+        return path;
+    }
+
+    [Fact]
+    public void What_an_expert_lacks_is_said_with_the_command_that_makes_it()
+    {
+        string message = Assert.Throws<ConfigurationException>(() => Plan(Config("recall: {combine: distil}\n", ("expert-1", ""), AllWithTexts[1]))).Message;
+        Assert.Equal($"merge.yaml:4:3 models[0]: {Shared("expert-1")} has no samples and no card; give it 'samples: FILE' here, or make its card where its texts are: "
+            + $"recall card {Shared("expert-1")} --samples FILE --out {Shared("expert-1")}/card.safetensors", message);
+    }
+
+    [Fact]
+    public void Cards_that_are_damaged_or_of_another_model_are_refused()
+    {
+        string good = CardOf("expert-1", 4), damaged = _folder["damaged.safetensors"];
+        var bytes = File.ReadAllBytes(good);
+        void Refused(string part, Action merge) => Assert.Contains(part, Assert.ThrowsAny<RecallException>(merge).Message);
+        string With(string card, string expert = "expert-1") => Config("recall: {combine: distil}\n", (expert, $", card: {card}"), AllWithTexts[2]);
+
+        Refused("is the card of another model than", () => Plan(With(good, "expert-2")));
+        File.WriteAllBytes(damaged, bytes[..^100]);
+        Refused(damaged, () => Plan(With(damaged)));
+        var values = CardFile.Open(good);
+        File.WriteAllBytes(damaged, bytes);
+        long at = Checkpoint.Open(damaged).Find("layers.1.mlp.in.diagonal")!.Verbatim!.Offset;
+        BitConverter.GetBytes(float.NaN).CopyTo(bytes, at);
+        File.WriteAllBytes(damaged, bytes);
+        Refused("layers.1.mlp.in.diagonal holds values that no second moment has", () => Merge(With(damaged)));
+        Assert.False(Directory.Exists(_folder["merged"]));
+        Refused("is no card of layer statistics", () => Plan(With(Path.Combine(Shared("base"), "model.safetensors"))));
+        Refused("was made with answers 1, the merge asks for 2", () => Plan(Config("recall: {combine: distil, answers: 2}\n", ("expert-1", $", card: {good}"), AllWithTexts[2])));
+        Assert.Equal(4, values.Rank);
+    }
+
+    [Theory]
+    [InlineData("""{"ids": [], "answer": 1}""", "the 'ids' of row 1 are empty")]
+    [InlineData("""{"ids": [1, 2, 3], "answer": 0}""", "'answer' of row 1 must be the index")]
+    [InlineData("""{"ids": [1, 2, 3], "answer": 4}""", "'answer' of row 1 must be the index")]
+    [InlineData("""{"ids": [1, 2, 999], "answer": 2}""", "has the token id 999")]
+    [InlineData("""{"text": "   "}""", "blank")]
+    [InlineData("", "holds no texts")]
+    public void Texts_that_are_none_are_refused(string row, string message)
+    {
+        File.WriteAllText(_folder["bad.jsonl"], row + "\n");
+        Assert.Contains(message, Assert.ThrowsAny<RecallException>(() => Plan(Config("", ("expert-1", $", samples: {_folder["bad.jsonl"]}"), AllWithTexts[1]))).Message);
+    }
+
+    [Theory]
+    [InlineData("""{"ids": [5], "answer": 1}""")]
+    [InlineData("""{"ids": [5, 5, 5, 5, 5, 5], "answer": 5}""")]
+    [InlineData("""{"ids": [5, 6, 7]}""")]
+    public void Texts_of_one_token_all_alike_or_without_an_answer_are_texts(string row)
+    {
+        File.WriteAllText(_folder["few.jsonl"], string.Concat(Enumerable.Repeat(row + "\n", 3)));
+        string merged = Merge(Config("", ("expert-1", $", samples: {_folder["few.jsonl"]}"), AllWithTexts[1]));
+        Assert.All(Weights(merged).Values, values => Assert.All(values, value => Assert.True(float.IsFinite(value))));
+    }
+
+    [Fact]
+    public void Experts_of_another_base_are_refused()
+    {
+        string other = Fixtures.Shared("golden", "align", "adapter-like", "expert-1");
+        Assert.ThrowsAny<RecallException>(() => Plan(Config("", (other, $", samples: {Samples("expert-1")}"), AllWithTexts[1])));
+    }
+}
