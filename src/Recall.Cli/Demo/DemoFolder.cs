@@ -55,11 +55,12 @@ sealed record DemoFolder(string Path)
     /// <summary>Lays out the shipped models, and some rows that the experts learnt from: other words for each task.</summary>
     /// <param name="heldOut">The words that models are asked.</param>
     /// <param name="models">A folder that examples/demo/make.sh made, in place of the shipped models.</param>
-    /// <exception cref="RecallException">The folder holds something, its name cannot stand in a merge file, or the disk says no.</exception>
+    /// <exception cref="RecallException">It holds something, its name cannot stand in a merge file, or the disk says no.</exception>
     public void Fill(IReadOnlyList<string> heldOut, string? models)
     {
         if (Path.AsSpan().ContainsAny('+', '@') || Path.Any(char.IsControl))
-            throw new RecallException($"{Quoted.Of(Path)}: in the names of models '+' stands before an adapter and '@' before a revision; name a folder without them");
+            throw new RecallException(
+                $"{Quoted.Of(Path)}: in the names of models '+' stands before an adapter and '@' before a revision; name a folder without them");
         RequireFree(Path);
         foreach (var (name, open) in models is null ? Shipped() : Made(models))
         {
@@ -71,7 +72,8 @@ sealed record DemoFolder(string Path)
         Directory.CreateDirectory(In("texts"));
         Directory.CreateDirectory(In("asked"));
         foreach (var task in DemoTask.All) File.WriteAllLines(Asked(task.Name), Rows(task, heldOut));
-        foreach (var (task, words) in DemoTask.All.Zip(DemoWords.Draw(0).Training.Chunk(256))) File.WriteAllLines(Texts(task), Rows(task, words));
+        foreach (var (task, words) in DemoTask.All.Zip(DemoWords.Draw(0).Training.Chunk(256)))
+            File.WriteAllLines(Texts(task), Rows(task, words));
     }
 
     /// <summary>A path as YAML reads it: quoted where something in it means something there.</summary>

@@ -21,8 +21,8 @@ sealed record DemoResult(
     /// <param name="EarlierTasks">The mean score of all tasks but the newest: what forgetting takes.</param>
     /// <param name="LayerWeights">By layer, the embedding first: the weight of each expert.</param>
     public sealed record Model(
-        string Kind, string Name, string Path, string? Config, string? Reads, IReadOnlyDictionary<string, double> Scores, double EarlierTasks,
-        IReadOnlyList<IReadOnlyList<double>>? LayerWeights)
+        string Kind, string Name, string Path, string? Config, string? Reads, IReadOnlyDictionary<string, double> Scores,
+        double EarlierTasks, IReadOnlyList<IReadOnlyList<double>>? LayerWeights)
     {
         /// <summary>Of a scored model.</summary>
         public static Model Of(ScoredModel model) => new(

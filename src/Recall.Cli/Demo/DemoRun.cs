@@ -62,8 +62,10 @@ sealed class DemoRun(DemoFolder folder, IReadOnlyList<string> words, int seed, A
         {
             var (expert, options) = (OpenedModel.Open(folder.Expert(task)), new RecallOptions());
             var tokenizer = Tokenizer.Load(expert.Checkpoint);
-            var texts = AlignmentSamples.Read(expert.Name, folder.Texts(task), null, () => tokenizer, DemoMerge.TextCount, options.MaxTokens);
-            CardRun.Write(folder.Card(task), expert.Name, expert.Checkpoint, texts, AlignmentOptions.DefaultCardRank, options.Answers, cancellation: cancellation);
+            var texts = AlignmentSamples.Read(
+                expert.Name, folder.Texts(task), null, () => tokenizer, DemoMerge.TextCount, options.MaxTokens);
+            CardRun.Write(
+                folder.Card(task), expert.Name, expert.Checkpoint, texts, AlignmentOptions.DefaultCardRank, options.Answers, cancellation: cancellation);
         }
     }
 
