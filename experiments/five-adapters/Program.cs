@@ -30,7 +30,7 @@ switch (mode)
         break;
     case "cards":   // cards FOLDER RANK: makes them
         foreach (string task in tasks)
-            CardRun.Write(Path.Combine(args[1], task + ".safetensors"), task, Adapted(task), texts.Training(task, 20), args[2] == "full" ? null : int.Parse(args[2]), 1);
+            CardRun.Write(Path.Combine(args[1], task + ".safetensors"), task, Adapted(task), texts.Training(task, 20), args[2] == "full" ? null : int.Parse(args[2]), 1, ComputeType.Auto);
         break;
     case "newest":  // newest TASK FOLDER: its texts, cards of the others
         Report($"distil, texts of {args[1]}", Merge([.. tasks.Select(task => task == args[1] ? Expert(task) : ByCard(task, args[2]))], new AlignmentOptions { Kind = AlignmentKind.Distil }));

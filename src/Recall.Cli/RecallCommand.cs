@@ -50,7 +50,7 @@ static class RecallCommand
     /// <summary>Every command, in the order of the help.</summary>
     public static IEnumerable<Verb> Verbs() =>
     [
-        new MergeCommand(), new PlanCommand(), new SelectCommand(), new WeightsCommand(), new RepresentCommand(), new TokenizeCommand(),
+        new MergeCommand(), new PlanCommand(), new SelectCommand(), new WeightsCommand(), new CardCommand(), new RepresentCommand(), new TokenizeCommand(),
         new ConvertCommand(), new InspectCommand(), new DiffCommand(), new TrainCommand(), new EvalCommand(), new DemoCommand(),
         new MultiCommand(), new RawCommand(), new LegacyCommand(), new LayerShuffleCommand(), new BakllamaCommand(), new MergekitCommand(),
     ];

@@ -7,7 +7,11 @@ namespace Recall.Cli.Commands;
 /// <summary><c>recall bakllama</c>: stacks of layers as the program bakllama describes them.</summary>
 sealed class BakllamaCommand : Verb
 {
-    readonly Argument<string> _config = new("CONFIG") { Description = "A file of bakllama: layer_slices, each with model, start, end, scale" };
+    readonly Argument<string> _config = new("CONFIG")
+    {
+        Description = "A file of bakllama: layer_slices, each with model, start, end, scale",
+    };
+
     readonly Argument<string> _output = Common.Output();
     readonly Switch _fp16 = new("--fp16", false, "Write float16");
     readonly Option<bool> _printYaml = new("--print-yaml") { Description = "Show the merge file that the file stands for, and merge" };

@@ -35,6 +35,13 @@ sealed class InspectCommand : Verb
             else Show(alone, screen);
             return ExitCode.Done;
         }
+        if (reference.Lora is null && CardSummary.IsCard(reference.Model.Path))
+        {
+            var card = CardSummary.Of(reference.Model.Path);
+            if (json) screen.WriteJson(card);
+            else card.Write(screen);
+            return ExitCode.Done;
+        }
         var model = OpenedModel.Open(reference);
         var adapter = reference.Lora is null ? null : AdapterSummary.Of(reference.Lora.Path);
         var summary = ModelSummary.Of(model, adapter, list);

@@ -12,7 +12,8 @@ sealed class LayerShuffleCommand : Verb
     readonly Option<string[]> _models = new("--model", "-m") { Description = "A model; once for each", HelpName = "MODEL" };
     readonly Option<double[]> _weights = new("--weight", "-w")
     {
-        Description = "How likely the model gives a layer, once for each model [default: all alike]; with --full-random how many, as a share of its own",
+        Description = "How likely the model gives a layer, once for each model [default: all alike]; "
+            + "with --full-random how many, as a share of its own",
         HelpName = "W",
     };
 
@@ -52,7 +53,8 @@ sealed class LayerShuffleCommand : Verb
         string yaml = shuffle.ToYaml();
         if (_printYaml.Value(parse)) screen.Out.Write(yaml);
         if (parse.GetValue(_writeYaml) is { } path) File.WriteAllText(path, yaml);
-        if (!parse.GetValue(_dryRun)) MergeShow.Run(MergeConfig.Parse(yaml, "recall layershuffle --print-yaml"), options, screen, json: false, cancellation);
+        if (parse.GetValue(_dryRun)) return ExitCode.Done;
+        MergeShow.Run(MergeConfig.Parse(yaml, "recall layershuffle --print-yaml"), options, screen, json: false, cancellation);
         return ExitCode.Done;
     }
 }

@@ -10,9 +10,25 @@ sealed class LegacyCommand : Verb
     readonly Argument<string> _output = Common.Output();
     readonly Option<string[]> _models = new("--merge") { Description = "A model to merge; once for each", HelpName = "MODEL" };
     readonly Option<double[]> _densities = new("--density") { Description = "density of all models, or once for each", HelpName = "D" };
-    readonly Option<double[]> _weights = new("--weight") { Description = "weight of all models, or once for each; t of slerp", HelpName = "W" };
-    readonly Option<string> _method = new("--method") { Description = "The merge method", HelpName = "NAME", DefaultValueFactory = _ => "ties" };
-    readonly Option<string?> _base = new("--base-model") { Description = "The base model; merged last where it is not among the others", HelpName = "MODEL" };
+    readonly Option<double[]> _weights = new("--weight")
+    {
+        Description = "weight of all models, or once for each; t of slerp",
+        HelpName = "W",
+    };
+
+    readonly Option<string> _method = new("--method")
+    {
+        Description = "The merge method",
+        HelpName = "NAME",
+        DefaultValueFactory = _ => "ties",
+    };
+
+    readonly Option<string?> _base = new("--base-model")
+    {
+        Description = "The base model; merged last where it is not among the others",
+        HelpName = "MODEL",
+    };
+
     readonly Switch _normalize = new("--normalize", true, "Do not divide by the sum of the weights");
     readonly Switch _int8Mask = new("--int8-mask", false, "Of mergekit; without effect", hidden: true);
     readonly Switch _bf16 = new("--bf16", false, "Merge in bfloat16");
@@ -58,7 +74,8 @@ sealed class LegacyCommand : Verb
         string yaml = merge.ToYaml();
         if (_printYaml.Value(parse)) screen.Out.Write(yaml);
         var options = _flags.Read(parse, parse.GetRequiredValue(_output), screen);
-        if (!parse.GetValue(_dryRun)) MergeShow.Run(MergeConfig.Parse(yaml, "recall legacy --print-yaml"), options, screen, json: false, cancellation);
+        if (parse.GetValue(_dryRun)) return ExitCode.Done;
+        MergeShow.Run(MergeConfig.Parse(yaml, "recall legacy --print-yaml"), options, screen, json: false, cancellation);
         return ExitCode.Done;
     }
 }

@@ -8,8 +8,18 @@ namespace Recall.Cli.Commands;
 /// <summary><c>recall multi</c>: several merges that are made of each other.</summary>
 sealed class MultiCommand : Verb
 {
-    readonly Argument<string> _config = new("CONFIG") { Description = "A file of several merges, one YAML document each; 'name' makes one a model to the others" };
-    readonly Option<string> _output = new("--out-path") { Description = "The folder to write for the document without a name", HelpName = "OUT", DefaultValueFactory = _ => "" };
+    readonly Argument<string> _config = new("CONFIG")
+    {
+        Description = "A file of several merges, one YAML document each; 'name' makes one a model to the others",
+    };
+
+    readonly Option<string> _output = new("--out-path")
+    {
+        Description = "The folder to write for the document without a name",
+        HelpName = "OUT",
+        DefaultValueFactory = _ => "",
+    };
+
     readonly Option<string> _intermediate = new("--intermediate-dir", "-I")
     {
         Description = "The folder in which each document with a name gets a folder of that name",
@@ -38,7 +48,8 @@ sealed class MultiCommand : Verb
     public override int Run(ParseResult parse, Screen screen, CancellationToken cancellation)
     {
         var options = _flags.Read(parse, parse.GetValue(_output)!, screen);
-        var plan = MultiPlan.Make(MultiConfig.Read(parse.GetRequiredValue(_config)), options, parse.GetRequiredValue(_intermediate), _lazy.Value(parse));
+        var config = MultiConfig.Read(parse.GetRequiredValue(_config));
+        var plan = MultiPlan.Make(config, options, parse.GetRequiredValue(_intermediate), _lazy.Value(parse));
         foreach (string note in plan.Notes) screen.Note($"note: {Shown.Text(note)}");
         foreach (var step in plan.Steps)
         {

@@ -30,7 +30,7 @@ sealed record PlanReport
     {
         Config = plan.Config.File,
         MergeMethod = plan.Config.Method,
-        Combine = plan.Weighting?.Method.Name,
+        Combine = plan.Alignment?.Method ?? plan.Weighting?.Method.Name,
         Models = [.. plan.Models.Select(model => model.Name)],
         BaseModel = plan.Config.BaseModel?.ToString(),
         ReferenceModel = plan.Weighting is { } weighting ? plan.Models[weighting.Models[weighting.Reference]].Name : null,

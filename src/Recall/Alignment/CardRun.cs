@@ -1,4 +1,5 @@
 using Recall.Checkpoints;
+using Recall.Configuration;
 using Recall.Representations;
 
 namespace Recall.Alignment;
@@ -13,15 +14,16 @@ public static class CardRun
     /// <param name="texts">Its texts.</param>
     /// <param name="rank">Eigenvectors a second moment; null: whole matrices.</param>
     /// <param name="answers">Weight of the tokens that predict the answer, beside 1 for all tokens.</param>
+    /// <param name="compute">The type of the products in forward passes.</param>
     /// <param name="layerDone">Told the number of each block that is done.</param>
     /// <param name="cancellation">Stops between two steps.</param>
     /// <exception cref="RecallException">Texts that do not fit the model, or a disk that refuses.</exception>
     public static void Write(
         string path, string name, Checkpoint checkpoint, IReadOnlyList<AlignmentText> texts, int? rank, double answers,
-        Action<int>? layerDone = null, CancellationToken cancellation = default)
+        ComputeType compute = ComputeType.Float32, Action<int>? layerDone = null, CancellationToken cancellation = default)
     {
         if (texts.Count == 0) throw new RecallException($"{name}: a card is made of texts, and there are none");
-        using var statistics = new LayerAlignment(checkpoint, [new AlignmentExpert(name, checkpoint, texts)], new AlignmentOptions { Kind = AlignmentKind.Align, Answers = answers });
+        using var statistics = new LayerAlignment(checkpoint, [new AlignmentExpert(name, checkpoint, texts)], new AlignmentOptions { Kind = AlignmentKind.Align, Answers = answers, Compute = compute });
         using var card = new CardWriter(path, [.. LayerStep.InputsOf(BlockOptions.Read(checkpoint))], rank, 1, answers);
         statistics.Measure((input, moment) => card.Write(input, moment), layerDone, cancellation);
         card.Finish(ModelPrint.Of(checkpoint), ModelPrint.Of(texts), texts.Sum(text => (long)text.Ids.Length));

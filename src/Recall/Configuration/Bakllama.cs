@@ -4,8 +4,8 @@ using Recall.Configuration.Yaml;
 namespace Recall.Configuration;
 
 /// <summary>
-/// A file of bakllama, from the time before merge files: <c>layer_slices</c>, a list of <c>{model, start, end, scale}</c>, becomes a merge of the
-/// method passthrough; a <c>scale</c> multiplies what the slice's blocks add, by their <c>down_proj</c>.
+/// A file of bakllama, from the time before merge files: <c>layer_slices</c>, a list of <c>{model, start, end, scale}</c>, becomes a merge of
+/// the method passthrough; a <c>scale</c> multiplies what the slice's blocks add, by their <c>down_proj</c>.
 /// </summary>
 static class Bakllama
 {
@@ -42,14 +42,24 @@ static class Bakllama
         }
         if (places.Count == 0) throw section.Missing("layer_slices", "a list of {model, start, end, scale}");
         foreach (string key in new[] { "embedding_source", "lm_head_source" })
-            if (section.Take(key) is { } node)
-                notes.Add(section.At(node, key).Message("is ignored, as mergekit does: the embeddings are those of the first slice's model, the head that of the last"));
+        {
+            if (section.Take(key) is not { } node) continue;
+            notes.Add(section.At(node, key).Message(
+                "is ignored, as mergekit does: the embeddings are those of the first slice's model, the head that of the last"));
+        }
         section.Finish(notes);
         if (float16) yaml.Append("dtype: float16\n");
         var config = MergeConfig.Parse(yaml.ToString(), file);
         return config with
         {
-            Slices = [.. config.Slices.Select((slice, i) => slice with { Place = places[i], Sources = [.. slice.Sources.Select(source => source with { Place = places[i] })] })],
+            Slices =
+            [
+                .. config.Slices.Select((slice, i) => slice with
+                {
+                    Place = places[i],
+                    Sources = [.. slice.Sources.Select(source => source with { Place = places[i] })],
+                }),
+            ],
             MethodPlace = section.Place,
             Notes = [.. notes],
         };

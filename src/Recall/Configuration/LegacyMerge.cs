@@ -4,7 +4,9 @@ using Recall.Configuration.Yaml;
 
 namespace Recall.Configuration;
 
-/// <summary>A merge by the arguments of mergekit-legacy, from the time before merge files; <see cref="ToYaml"/> makes the merge file.</summary>
+/// <summary>
+/// A merge by the arguments of mergekit-legacy, from the time before merge files; <see cref="ToYaml"/> makes the merge file.
+/// </summary>
 sealed record LegacyMerge
 {
     /// <summary>The models; a base that is not among them is added at the end.</summary>
@@ -16,7 +18,9 @@ sealed record LegacyMerge
     /// <summary>Default ties.</summary>
     public string Method { get; init; } = "ties";
 
-    /// <summary>Parameter <c>density</c>: one value for all models, or one a model in their order, the added base last; none: the method's default.</summary>
+    /// <summary>
+    /// Parameter <c>density</c>: one value for all models, or one a model in their order, the added base last; none: the method's default.
+    /// </summary>
     public ImmutableArray<double> Densities { get; init; } = [];
 
     /// <summary>Parameter <c>weight</c> in the same way; of slerp the one value of <c>t</c>.</summary>
@@ -38,15 +42,19 @@ sealed record LegacyMerge
         if (Models.Length == 0) throw new ConfigurationException("no model is named; name each by --merge");
         var models = BaseModel is null || Models.Contains(BaseModel) ? Models : Models.Add(BaseModel);
         bool slerp = Method == "slerp";
-        if (slerp && Weights.Length != 1) throw new ConfigurationException($"slerp takes exactly one --weight, its t; {Weights.Length} are given");
-        var perModel = new[] { ("density", Spread(Densities, models, "--density")), ("weight", slerp ? [] : Spread(Weights, models, "--weight")) };
+        if (slerp && Weights.Length != 1)
+            throw new ConfigurationException($"slerp takes exactly one --weight, its t; {Weights.Length} are given");
+        var densities = Spread(Densities, models, "--density");
+        var weights = slerp ? [] : Spread(Weights, models, "--weight");
         var yaml = new StringBuilder($"merge_method: {YamlText.Of(Method)}\n");
         if (BaseModel is not null) yaml.Append($"base_model: {YamlText.Of(BaseModel)}\n");
         yaml.Append("models:\n");
         for (int i = 0; i < models.Length; i++)
         {
             yaml.Append($"  - model: {YamlText.Of(models[i])}\n");
-            var own = perModel.Where(parameter => i < parameter.Item2.Length).Select(parameter => $"{parameter.Item1}: {YamlText.Of(parameter.Item2[i])}").ToList();
+            var own = new List<string>();
+            if (i < densities.Length) own.Add($"density: {YamlText.Of(densities[i])}");
+            if (i < weights.Length) own.Add($"weight: {YamlText.Of(weights[i])}");
             if (own.Count > 0) yaml.Append($"    parameters: {{{string.Join(", ", own)}}}\n");
         }
         yaml.Append("parameters:\n");
@@ -59,7 +67,8 @@ sealed record LegacyMerge
 
     static ImmutableArray<double> Spread(ImmutableArray<double> values, ImmutableArray<string> models, string flag)
     {
-        if (values.Length > models.Length) throw new ConfigurationException($"{flag} is given {values.Length} times, for {models.Length} models");
+        if (values.Length > models.Length)
+            throw new ConfigurationException($"{flag} is given {values.Length} times, for {models.Length} models");
         return values.Length == 1 ? [.. models.Select(_ => values[0])] : values;
     }
 }

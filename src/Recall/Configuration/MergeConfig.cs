@@ -98,7 +98,8 @@ public sealed record MergeConfig
     internal MergeConfig WithModels(Func<ModelReference, ModelReference> change)
     {
         ModelReference? Changed(ModelReference? model) => model is null ? null : change(model);
-        ImmutableArray<ModelEntry> Entries(ImmutableArray<ModelEntry> entries) => [.. entries.Select(entry => entry with { Model = change(entry.Model) })];
+        ImmutableArray<ModelEntry> Entries(ImmutableArray<ModelEntry> entries) =>
+            [.. entries.Select(entry => entry with { Model = change(entry.Model) })];
         ImmutableArray<OutputSlice> Parts(ImmutableArray<OutputSlice> slices) =>
         [
             .. slices.Select(slice => slice with
@@ -131,15 +132,17 @@ public sealed record MergeConfig
     public static MergeConfig Parse(string text, string file) => MergeConfigReader.Read(YamlDocument.ParseMapping(text, file), text, file);
 
     /// <summary>
-    /// Reads a merge file of bare files of weights (mergekit-pytorch): <c>merge_method</c>, <c>models</c>, <c>parameters</c>, <c>base_model</c>,
-    /// <c>dtype</c>, <c>out_dtype</c>. To be merged with <see cref="Planning.MergeOptions.Raw"/> set. <c>dtype</c> is the type of the output too.
+    /// Reads a merge file of bare files of weights (mergekit-pytorch): <c>merge_method</c>, <c>models</c>, <c>parameters</c>,
+    /// <c>base_model</c>, <c>dtype</c>, <c>out_dtype</c>. <c>dtype</c> is the type of the output too. To be merged with
+    /// <see cref="Planning.MergeOptions.Raw"/> set.
     /// </summary>
     /// <exception cref="ConfigurationException">The message begins with <c>file:line:column key.path</c>.</exception>
     public static MergeConfig ReadRaw(string path) => ParseRaw(YamlDocument.ReadText(path), path);
 
     /// <summary>The same from text; <paramref name="file"/> stands in messages.</summary>
     /// <inheritdoc cref="ReadRaw"/>
-    public static MergeConfig ParseRaw(string text, string file) => MergeConfigReader.ReadRaw(YamlDocument.ParseMapping(text, file), text, file);
+    public static MergeConfig ParseRaw(string text, string file) =>
+        MergeConfigReader.ReadRaw(YamlDocument.ParseMapping(text, file), text, file);
 }
 
 /// <summary>A model of the <c>models</c> form.</summary>

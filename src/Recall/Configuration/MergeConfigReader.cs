@@ -44,18 +44,25 @@ static class MergeConfigReader
         return config with { Notes = [.. notes] };
     }
 
-    static readonly string[] OfModels = ["slices", "modules", "tokenizer", "tokenizer_source", "chat_template", "reference_model", "recall"];
+    static readonly string[] OfModels =
+        ["slices", "modules", "tokenizer", "tokenizer_source", "chat_template", "reference_model", "recall"];
 
-    /// <summary>A merge file of bare files of weights: whole files by the names of their tensors, without anything that needs layers or a tokenizer.</summary>
+    /// <summary>A merge file of bare files of weights: whole files, without anything that needs layers or a tokenizer.</summary>
     public static MergeConfig ReadRaw(YamlMapping document, string text, string file)
     {
         var notes = new List<string>();
         var section = new YamlSection(document, file);
-        string method = section.TakeText("merge_method") ?? throw section.Missing("merge_method", "it names the method, such as linear or ties");
+        string method = section.TakeText("merge_method")
+            ?? throw section.Missing("merge_method", "it names the method, such as linear or ties");
         var methodPlace = section.At(section.Take("merge_method")!, "merge_method");
-        if (method == "recall") throw methodPlace.Error("the method recall compares layers of models; bare files of weights have none (recall merge takes models)");
+        if (method == "recall")
+            throw methodPlace.Error("the method recall compares layers of models; bare files of weights have none (recall merge takes models)");
+        var models = ReadModels(section, notes);
         foreach (string key in OfModels)
-            if (section.Take(key) is { } node) throw section.At(node, key).Error($"'{key}' has no meaning for bare files of weights; recall merge takes it, with models");
+        {
+            if (section.Take(key) is { } node)
+                throw section.At(node, key).Error($"'{key}' has no meaning for bare files of weights; recall merge takes it, with models");
+        }
         var type = ReadType(section, "dtype");
         var config = new MergeConfig
         {
@@ -63,7 +70,7 @@ static class MergeConfigReader
             Text = text,
             Method = method,
             MethodPlace = methodPlace,
-            Models = ReadModels(section, notes),
+            Models = models,
             BaseModel = TakeModel(section, "base_model"),
             Parameters = ParameterSet.Read(section.TakeSection("parameters")),
             DType = type,
@@ -72,7 +79,10 @@ static class MergeConfigReader
         section.Finish(notes);
         if (config.Models.Length == 0) throw section.Missing("models", "the files of weights to merge");
         foreach (var entry in config.Models)
-            if (entry.Model.Lora is not null) throw entry.Place.Error($"{entry.Model} names an adapter; a raw merge takes files of weights as they are");
+        {
+            if (entry.Model.Lora is not null)
+                throw entry.Place.Error($"{entry.Model} names an adapter; a raw merge takes files of weights as they are");
+        }
         return config with { Notes = [.. notes] };
     }
 

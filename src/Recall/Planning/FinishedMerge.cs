@@ -7,10 +7,12 @@ static class FinishedMerge
 {
     const string Record = "recall.json", Config = "mergekit_config.yml";
 
-    static readonly string[] Weights = ["model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", "pytorch_model.bin.index.json"];
+    static readonly string[] Weights =
+        ["model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", "pytorch_model.bin.index.json"];
 
     /// <summary>True where a folder holds a whole model: config.json, which is written last, and weights.</summary>
-    public static bool IsIn(string folder) => File.Exists(Path.Combine(folder, "config.json")) && Weights.Any(name => File.Exists(Path.Combine(folder, name)));
+    public static bool IsIn(string folder) =>
+        File.Exists(Path.Combine(folder, "config.json")) && Weights.Any(name => File.Exists(Path.Combine(folder, name)));
 
     /// <summary>A result of Recall tells of what it was made: one of another config would be the wrong model, in silence.</summary>
     public static void CheckIsOf(string folder, string text, NamedMerge merge)
@@ -25,9 +27,13 @@ static class FinishedMerge
     public static void CheckCanBeReplaced(string folder)
     {
         if (!File.Exists(Path.Combine(folder, Record)))
-            throw new RecallException($"{folder}: holds a model that Recall did not write, and will not delete; delete it, or name another folder");
-        var odd = Directory.EnumerateFileSystemEntries(folder).FirstOrDefault(entry => Directory.Exists(entry) || !IsOfAMerge(Path.GetFileName(entry)));
-        if (odd is not null) throw new RecallException($"{folder}: holds {Quoted.Of(Path.GetFileName(odd))} beside the model, which Recall did not write; move it elsewhere");
+            throw new RecallException($"{folder}: holds a model that Recall did not write, and will not delete; "
+                + "delete it, or name another folder");
+        var odd = Directory.EnumerateFileSystemEntries(folder)
+            .FirstOrDefault(entry => Directory.Exists(entry) || !IsOfAMerge(Path.GetFileName(entry)));
+        if (odd is null) return;
+        string name = Quoted.Of(Path.GetFileName(odd));
+        throw new RecallException($"{folder}: holds {name} beside the model, which Recall did not write; move it elsewhere");
     }
 
     /// <summary>Deletes the model, config.json first: what is left of a deletion that was cut short is no model.</summary>
@@ -37,5 +43,6 @@ static class FinishedMerge
     }
 
     static bool IsOfAMerge(string name) =>
-        Path.GetExtension(name) is ".safetensors" or ".json" or ".model" or ".txt" or ".jinja" or ".partial" || name is Config or "README.md" or "recall.journal";
+        Path.GetExtension(name) is ".safetensors" or ".json" or ".model" or ".txt" or ".jinja" or ".partial"
+        || name is Config or "README.md" or "recall.journal";
 }

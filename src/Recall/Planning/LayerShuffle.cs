@@ -6,10 +6,12 @@ using Recall.Numerics;
 
 namespace Recall.Planning;
 
-/// <summary>A model whose layers are drawn from several models (mergekit-layershuffle); <see cref="ToYaml"/> makes the merge file.</summary>
+/// <summary>
+/// A model whose layers are drawn from several models (mergekit-layershuffle); <see cref="ToYaml"/> makes the merge file.
+/// </summary>
 /// <param name="Models">The models.</param>
 /// <param name="Weights">
-/// How likely each is to give a layer (empty: all alike); with <see cref="FullRandom"/> how many layers it gives, as a share of its own number.
+/// How likely each is to give a layer (empty: all alike); with <see cref="FullRandom"/> how many layers it gives, as a share of its own.
 /// </param>
 sealed record LayerShuffle(ImmutableArray<string> Models, ImmutableArray<double> Weights)
 {
@@ -25,12 +27,13 @@ sealed record LayerShuffle(ImmutableArray<string> Models, ImmutableArray<double>
     public long Seed { get; init; }
 
     /// <summary>Draws the layers. Of the models only the headers are read.</summary>
-    /// <exception cref="RecallException">A model that is not there, weights that do not fit the models, models of different depth.</exception>
+    /// <exception cref="RecallException">A model that is not there, weights that do not fit, models of different depth.</exception>
     public string ToYaml()
     {
         if (Models.Length == 0) throw new ConfigurationException("no model is named; name each by --model");
         if (Weights.Length > 0 ? Weights.Length != Models.Length : FullRandom)
-            throw new ConfigurationException($"{Weights.Length} weights are given for {Models.Length} models; give --weight once for each --model");
+            throw new ConfigurationException($"{Weights.Length} weights are given for {Models.Length} models; "
+                + "give --weight once for each --model");
         if (Weights.Any(weight => !double.IsFinite(weight) || weight < 0) || (Weights.Length > 0 && Weights.Sum() <= 0))
             throw new ConfigurationException("weights are numbers of 0 and more, and not all are 0");
         var opened = Models.Select(model => OpenedModel.Open(ModelReference.Parse(model))).ToImmutableArray();
@@ -48,7 +51,8 @@ sealed record LayerShuffle(ImmutableArray<string> Models, ImmutableArray<double>
         {
             if (model.LayerCount == models[0].LayerCount) continue;
             throw new ConfigurationException(
-                $"{model.Name} has {model.LayerCount} layers, {models[0].Name} has {models[0].LayerCount}; models of different depth mix only with --full-random");
+                $"{model.Name} has {model.LayerCount} layers, {models[0].Name} has {models[0].LayerCount}; "
+                + "models of different depth mix only with --full-random");
         }
         var random = new CounterRandom(Seed, "layershuffle", 0);
         var layers = new List<(int Model, int Start, int End)>();
@@ -83,7 +87,8 @@ sealed record LayerShuffle(ImmutableArray<string> Models, ImmutableArray<double>
         for (int i = 0; i < models.Length; i++)
         {
             double count = Math.Floor(models[i].LayerCount * Weights[i]);
-            if (layers.Count + count > MostLayers) throw new ConfigurationException($"weight {YamlText.Of(Weights[i])} of {models[i].Name} asks for more than {MostLayers} layers");
+            if (layers.Count + count > MostLayers)
+                throw new ConfigurationException($"weight {YamlText.Of(Weights[i])} of {models[i].Name} asks for more than {MostLayers} layers");
             var random = new CounterRandom(Seed, "layershuffle", i + 1);
             for (int drawn = 0; drawn < count; drawn++)
             {
@@ -91,7 +96,8 @@ sealed record LayerShuffle(ImmutableArray<string> Models, ImmutableArray<double>
                 layers.Add((i, layer, layer + 1));
             }
         }
-        if (layers.Count == 0) throw new ConfigurationException("these weights give no layer at all: a weight of 0.5 takes half as many layers as the model has");
+        if (layers.Count == 0)
+            throw new ConfigurationException("these weights give no layer at all: a weight of 0.5 takes half as many layers as the model has");
         var order = new CounterRandom(Seed, "layershuffle order", 0);
         for (int i = layers.Count - 1; i > 0; i--)
         {

@@ -31,8 +31,9 @@ public sealed record MergeOptions
     public string? WeightsFile { get; init; }
 
     /// <summary>
-    /// Merges files of weights by the names of their tensors alone (mergekit-pytorch): no families, no layers, no config.json, no tokenizer; says
-    /// what becomes of a tensor that not all files have. Null, the default: models are merged. See <see cref="Configuration.MergeConfig.ReadRaw"/>.
+    /// Merges files of weights by the names of their tensors alone (mergekit-pytorch): no families, no layers, no config.json, no tokenizer;
+    /// says what becomes of a tensor that not all files have. Null, the default: models are merged. The config is read by
+    /// <see cref="Configuration.MergeConfig.ReadRaw"/>.
     /// </summary>
     public PartialTensors? Raw { get; init; }
 

@@ -38,8 +38,12 @@ public sealed record OpenedModel(ModelReference Reference, Checkpoint Checkpoint
     }
 
     /// <summary>Its weights alone, without family, config and tokenizer.</summary>
-    internal OpenedModel WeightsOnly() =>
-        this with { Checkpoint = new Checkpoint(Checkpoint.Path, [], Checkpoint.Tensors, []), Architecture = Architecture.Nameless, LayerCount = 0 };
+    internal OpenedModel WeightsOnly() => this with
+    {
+        Checkpoint = new Checkpoint(Checkpoint.Path, [], Checkpoint.Tensors, []),
+        Architecture = Architecture.Nameless,
+        LayerCount = 0,
+    };
 
     /// <summary>Where a model stands among those opened; −1: nowhere.</summary>
     internal static int IndexOf(ImmutableArray<OpenedModel> models, ModelReference reference)

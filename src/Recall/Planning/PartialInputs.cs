@@ -17,7 +17,8 @@ sealed class PartialInputs(PartialTensors rule)
     public bool Takes(string name, bool baseLacks, string refusal)
     {
         if (rule == PartialTensors.Refuse)
-            throw new RecallException($"{refusal}; --tensor-intersection merges only what all have, --tensor-union each tensor from those that have it");
+            throw new RecallException($"{refusal}; "
+                + "--tensor-intersection merges only what all have, --tensor-union each tensor from those that have it");
         (rule == PartialTensors.LeaveOut ? _leftOut : baseLacks ? _withoutBase : _merged).Add(name);
         return rule == PartialTensors.Merge && !baseLacks;
     }
@@ -33,6 +34,8 @@ sealed class PartialInputs(PartialTensors rule)
     static string Named(List<string> names)
     {
         string first = string.Join(", ", names.Take(MostNamed).Select(Quoted.Plain));
-        return names.Count <= MostNamed ? first : string.Create(CultureInfo.InvariantCulture, $"{first} and {names.Count - MostNamed} more");
+        return names.Count <= MostNamed
+            ? first
+            : string.Create(CultureInfo.InvariantCulture, $"{first} and {names.Count - MostNamed} more");
     }
 }

@@ -27,6 +27,9 @@ sealed class PlannedTensor(OutputTensor tensor) : TensorSource
         throw new InvalidOperationException($"{Name} is planned, not written");
 
     /// <summary>The checkpoint that a plan will write.</summary>
-    public static Checkpoint Output(MergePlan plan) =>
-        new(plan.Options.Output, (JsonObject)plan.OutputConfig.DeepClone(), [.. plan.Tensors.Select(tensor => new PlannedTensor(tensor))], plan.Files);
+    public static Checkpoint Output(MergePlan plan)
+    {
+        var tensors = plan.Tensors.Select(tensor => new PlannedTensor(tensor)).ToList();
+        return new Checkpoint(plan.Options.Output, (JsonObject)plan.OutputConfig.DeepClone(), tensors, plan.Files);
+    }
 }

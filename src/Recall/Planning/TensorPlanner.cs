@@ -93,10 +93,11 @@ sealed class TensorPlanner
         if (have.Count == 0 && !required) return;
         if (have.Count < sources.Length && Partial is not null)
         {
-            var lacking = sources.Where((_, i) => found[i] is null).First();
-            bool baseLacks = _method.Base == BaseUse.Required && sources.Where((source, i) => found[i] is null && source.Model == slice.Base).Any();
-            string refusal = lacking.Describe($"{_models[lacking.Model].Name} lacks tensor {name}, which {_models[sources[have[0]].Model].Name} has");
-            if (!Partial.Takes(name, baseLacks, refusal)) return;
+            var lacking = sources.Where((_, i) => found[i] is null).ToList();
+            bool baseLacks = _method.Base == BaseUse.Required && lacking.Exists(source => source.Model == slice.Base);
+            string owner = _models[sources[have[0]].Model].Name;
+            if (!Partial.Takes(name, baseLacks, lacking[0].Describe($"{_models[lacking[0].Model].Name} lacks tensor {name}, which {owner} has")))
+                return;
         }
         else if (have.Count < sources.Length)
         {

@@ -57,7 +57,7 @@ public class LegacyMergeTests
         Assert.Contains("name each by --merge", Refused(new LegacyMerge { Models = [] }));
         Assert.Equal("--density is given 3 times, for 2 models", Refused(new LegacyMerge { Models = ["a", "b"], Densities = [1, 1, 1] }));
         Assert.Contains("exactly one --weight, its t; 2 are given", Refused(new LegacyMerge { Models = ["a", "b"], Method = "slerp", Weights = [1, 1] }));
-        Assert.Contains("a number is expected", Refused(new LegacyMerge { Models = ["a", "b"], Weights = [double.NaN] }));
+        Assert.Contains("must be a finite number", Refused(new LegacyMerge { Models = ["a", "b"], Weights = [double.NaN] }));
         Assert.Contains("holds a control character", Refused(new LegacyMerge { Models = ["a\nmerge_method: linear"] }));
     }
 }

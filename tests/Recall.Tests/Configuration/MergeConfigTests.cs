@@ -200,7 +200,7 @@ public class MergeConfigTests
     [InlineData("merge_method: slerp\nslices: [{sources: [{model: m/a, layer_range: [0, 2]}, {model: m/b, layer_range: [0, 3]}]}]\n",
         "merge.yaml:2:56 slices[0].sources[1]: all sources of a slice must have the same number of layers; this one has 3, the first 2")]
     [InlineData("merge_method: recall\nmodels: [m/a]\nrecall: {smaples: x}\n", "merge.yaml:3:10 recall: unknown key 'smaples'; did you mean 'samples'?")]
-    [InlineData("merge_method: recall\nmodels: [m/a]\nrecall: {colour: blue}\n", "merge.yaml:3:10 recall: unknown key 'colour'; known here: bandwidth, candidates, ")]
+    [InlineData("merge_method: recall\nmodels: [m/a]\nrecall: {colour: blue}\n", "merge.yaml:3:10 recall: unknown key 'colour'; known here: answers, bandwidth, candidates, ")]
     [InlineData("merge_method: recall\nmodels: [m/a]\nrecall: {count: 0}\n", "merge.yaml:3:17 recall.count: must lie between 1 and 100000, not 0")]
     [InlineData("merge_method: recall\nmodels: [m/a]\nrecall: {count: 2.5}\n", "merge.yaml:3:17 recall.count: a whole number is expected here, not 2.5")]
     [InlineData("merge_method: recall\nmodels: [m/a]\nrecall: {bandwidth: 0}\n", "merge.yaml:3:21 recall.bandwidth: must be above 0, or 'median'")]

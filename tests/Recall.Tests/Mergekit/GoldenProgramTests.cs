@@ -36,6 +36,18 @@ public class GoldenProgramTests
         Assert.True(plan.Steps.Length > 1);
     }
 
+    [Fact]
+    public void ATokenizerMadeByOneDocumentIsThatOfTheNext()
+    {
+        var @case = Case("108-tokenizer-source-union");
+        using var folder = new TemporaryFolder();
+        string text = $"name: joined\n{@case.ConfigText}\n---\nmerge_method: passthrough\ntokenizer_source: base\nmodels: [{{model: joined}}]\n";
+        var plan = MultiPlan.Make(MultiConfig.Parse(text, "config.yaml"), @case.Options(folder["out"]), folder["parts"]);
+        foreach (var step in plan.Steps) MergeRun.Run(step.Plan());
+        @case.Compare(folder["out"]);
+        Assert.Equal(plan.Steps[1].Forecast!.OutputConfig.ToJsonString(), Recall.Checkpoints.Checkpoint.ReadConfig(folder["out", "config.json"]).ToJsonString());
+    }
+
     [Theory, MemberData(nameof(Cases), "mergekit-pytorch")]
     public void MergesOfBareFilesAreThoseOfMergekit(string name)
     {
@@ -43,7 +55,7 @@ public class GoldenProgramTests
         using var folder = new TemporaryFolder();
         var rule = @case.Flags.Contains("--tensor-intersection") ? PartialTensors.LeaveOut : @case.Flags.Contains("--tensor-union") ? PartialTensors.Merge : PartialTensors.Refuse;
         MergeRun.Run(MergeConfig.ParseRaw(@case.ConfigText, "config.yaml"), @case.Options(folder["out"]) with { Raw = rule });
-        @case.Compare(Path.Combine(folder["out"], "model.safetensors"));
+        @case.Compare(folder["out", "model.safetensors"], Path.Combine("expected", "model.safetensors"));
         Assert.False(File.Exists(folder["out", "config.json"]));
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Recall.Configuration;
+using Recall.Numerics;
 using Recall.Planning;
 
 namespace Recall.Tests.Merging;
@@ -30,7 +31,7 @@ public sealed class LayerShuffleTests : IDisposable
         Assert.True(slices.Length > 2);
         var plan = MergePlan.Make(MergeConfig.Parse(new LayerShuffle([A, B], []) { Seed = 3, Float16 = true }.ToYaml(), "x"), new MergeOptions { Output = _folder["out"] });
         Assert.Equal(40, plan.LayerCount);
-        Assert.Equal(Recall.Numerics.DType.F16, plan.Tensors[0].DType);
+        Assert.Equal(DType.F16, plan.Tensors[0].DType);
     }
 
     [Fact]

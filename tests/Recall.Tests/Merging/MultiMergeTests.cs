@@ -151,6 +151,18 @@ public sealed class MultiMergeTests : IDisposable
             Refused($"{Doubled(A, "first")}---\n{Doubled("frist")}"));
 
     [Theory]
+    [InlineData("parts")]
+    [InlineData(".")]
+    [InlineData("parts/first")]
+    [InlineData("parts/first/deeper")]
+    public void FoldersThatLieInOneAnotherAreRefused(string output)
+    {
+        string message = Assert.Throws<RecallException>(() => Plan($"{Doubled(A, "first")}---\n{Doubled("first")}", output)).Message;
+        Assert.Contains("lie in one another", message);
+        Assert.False(Directory.Exists(Parts));
+    }
+
+    [Theory]
     [InlineData("../x", "cannot be the name of a folder")]
     [InlineData("/x", "cannot be the name of a folder")]
     [InlineData(".", "cannot be the name of a folder")]

@@ -1,6 +1,7 @@
 using Recall.Checkpoints;
 using Recall.Checkpoints.Safetensors;
 using Recall.Configuration;
+using Recall.Numerics;
 using Recall.Planning;
 using Recall.Tests.Mergekit;
 
@@ -98,7 +99,7 @@ public sealed class RawMergeTests : IDisposable
     public void TheTypeIsThatOfTheConfig()
     {
         MergeRun.Run(Plan("merge_method: linear\ndtype: bfloat16\n" + Models, PartialTensors.LeaveOut));
-        Assert.Equal(Recall.Numerics.DType.BF16, Assert.Single(Checkpoint.Open(_folder["out", "model.safetensors"]).Tensors).DType);
+        Assert.Equal(DType.BF16, Assert.Single(Checkpoint.Open(_folder["out", "model.safetensors"]).Tensors).DType);
         Assert.False(System.IO.File.Exists(_folder["out", "config.json"]));
     }
 
@@ -118,7 +119,7 @@ public sealed class RawMergeTests : IDisposable
     {
         var tensors = Checkpoint.Open(file).Tensors;
         Assert.Equal(tensors.Select(tensor => tensor.Name).Order(StringComparer.Ordinal), merged.Keys.Order(StringComparer.Ordinal));
-        Assert.All(tensors.Where(tensor => Recall.Numerics.DTypes.IsFloat(tensor.DType)), tensor => Assert.Equal(MergekitCase.Values(tensor), merged[tensor.Name]));
+        Assert.All(tensors.Where(tensor => tensor.DType.IsFloat()), tensor => Assert.Equal(MergekitCase.Values(tensor), merged[tensor.Name]));
     }
 
     [Theory]

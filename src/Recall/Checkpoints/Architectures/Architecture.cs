@@ -10,7 +10,9 @@ namespace Recall.Checkpoints.Architectures;
 /// <param name="ClassNames">The names that config.json's <c>architectures</c> may hold.</param>
 public sealed record Architecture(string ModelType, params ImmutableArray<string> ClassNames)
 {
-    /// <summary>Of weights that are merged by their names alone: it knows neither layers nor embeddings. The names are none that a file can hold.</summary>
+    /// <summary>
+    /// Of weights that are merged by their names alone: it knows neither layers nor embeddings. The names are none that a file of weights has.
+    /// </summary>
     internal static readonly Architecture Nameless = new("")
     {
         LayerPrefix = "\0", LayerCountKey = null, Embedding = "\0embedding", FinalNorm = "\0norm", Head = "\0head",

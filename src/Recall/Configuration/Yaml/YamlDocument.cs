@@ -48,7 +48,8 @@ public static class YamlDocument
 
     /// <summary>The documents of a text; <paramref name="file"/> stands in messages.</summary>
     /// <exception cref="ConfigurationException">Not YAML.</exception>
-    public static ImmutableArray<YamlNode> ParseAll(string text, string file) => [.. ParseStream(text, file).Select(document => document.Node)];
+    public static ImmutableArray<YamlNode> ParseAll(string text, string file) =>
+        [.. ParseStream(text, file).Select(document => document.Node)];
 
     /// <summary>The documents of a text, each with the line on which it begins: that of its <c>---</c>, where it has one.</summary>
     /// <exception cref="ConfigurationException">Not YAML.</exception>

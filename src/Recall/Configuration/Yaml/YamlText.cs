@@ -11,7 +11,8 @@ static class YamlText
     {
         if (text.Any(char.IsControl)) throw new RecallException($"{Quoted.Of(text)} holds a control character, and is no name");
         var plain = new YamlScalar(text, Plain: true, 0, 0, Anchored: false);
-        bool itself = text.Length > 0 && (char.IsAsciiLetter(text[0]) || text[0] is '.' or '/') && text.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '/' or '_' or '-' or '@' or '+')
+        bool itself = text.Length > 0 && (char.IsAsciiLetter(text[0]) || text[0] is '.' or '/')
+            && text.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '/' or '_' or '-' or '@' or '+')
             && !Yaml11.IsNull(plain) && Yaml11.Boolean(plain) is null && Yaml11.Number(plain) is null;
         return itself ? text : $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
     }
