@@ -27,7 +27,7 @@ static class Scores
         foreach (var text in texts)
         {
             using var scope = NewDisposeScope();
-            using var context = AttentionContext.Of(model.Options, text.Ids.Length);
+            using var context = AttentionContext.Of(model.Options, text.Ids.Length, model.Type);
             var ids = tensor(text.Ids.Select(id => (long)id).ToArray()).unsqueeze(0);
             var hidden = model.Forward(ids, context)[0].narrow(0, text.Answer - 1, text.Ids.Length - text.Answer);
             var targets = tensor(text.Ids[text.Answer..].Select(id => (long)id).ToArray());

@@ -42,8 +42,8 @@ public sealed record AlignmentOptions
     /// </summary>
     public ComputeType Compute { get; init; } = ComputeType.Float32;
 
-    /// <summary>Eigenvectors of each second moment that the merged model's card keeps; null: whole matrices.</summary>
-    public int? CardRank { get; init; } = DefaultCardRank;
+    /// <summary>Keep the texts' hidden states in temporary files; null, the default: where they would take more than a quarter of the memory.</summary>
+    public bool? StatesOnDisk { get; init; }
 
     /// <summary>Eigenvectors of a merged model's card by default.</summary>
     public const int DefaultCardRank = 64;

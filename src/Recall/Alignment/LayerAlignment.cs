@@ -19,9 +19,6 @@ public delegate void MergedRows(string name, long first, Tensor rows);
 /// </code></example>
 public sealed class LayerAlignment : IDisposable
 {
-    /// <summary>Elements of a range of rows that is solved at a time.</summary>
-    const long RangeElements = 16 << 20;
-
     readonly Checkpoint _base;
     readonly AlignmentOptions _options;
     readonly ImmutableArray<Member> _members;
@@ -42,8 +39,12 @@ public sealed class LayerAlignment : IDisposable
         new AlignmentCheck(baseModel, Options, options).Check(experts);
         Rest = MeanTensor.Of(baseModel, experts);
         double total = experts.Sum(expert => expert.Count);
-        _members = [.. experts.Select(expert => new Member(expert, expert.Count / total, Options, options))];
+        bool onDisk = options.StatesOnDisk ?? StateBytes(experts) > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4;
+        _members = [.. experts.Select(expert => new Member(expert, expert.Count / total, Options, options, onDisk))];
     }
+
+    /// <summary>Elements of a range of rows that is solved at a time.</summary>
+    internal long RangeElements { get; init; } = 16 << 20;
 
     /// <summary>Sizes and kinds of the models.</summary>
     internal BlockOptions Options { get; }
@@ -65,6 +66,10 @@ public sealed class LayerAlignment : IDisposable
             if (HasHead) yield return Options.Names.Head;
         }
     }
+
+    /// <summary>Hidden states and one layer's inputs, in two streams.</summary>
+    long StateBytes(IEnumerable<AlignmentExpert> experts) =>
+        experts.Sum(expert => expert.Texts.Sum(text => (long)text.Ids.Length)) * 8 * (Options.HiddenSize + LayerStep.All.Max(step => step.Inputs(Options)));
 
     bool HasHead => !Options.TiedEmbeddings && !_options.IsRegMean;
 

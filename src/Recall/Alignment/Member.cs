@@ -11,13 +11,13 @@ sealed class Member : IDisposable
     readonly TextSet? _texts;
     BlockNorms? _own, _merged;
 
-    public Member(AlignmentExpert expert, double share, BlockOptions options, AlignmentOptions alignment)
+    public Member(AlignmentExpert expert, double share, BlockOptions options, AlignmentOptions alignment, bool onDisk)
     {
         (Expert, Share, Options, _options) = (expert, share, BlockOptions.Read(expert.Checkpoint), alignment);
         if (expert.Texts.Count == 0) return;
         _texts = new TextSet(expert.Texts, options);
-        Own = new TextStream(_texts);
-        if (alignment.Kind is AlignmentKind.Distil or AlignmentKind.RegMeanPlusPlus) Merged = new TextStream(_texts);
+        Own = new TextStream(_texts, onDisk);
+        if (alignment.Kind is AlignmentKind.Distil or AlignmentKind.RegMeanPlusPlus) Merged = new TextStream(_texts, onDisk);
     }
 
     public AlignmentExpert Expert { get; }

@@ -133,6 +133,31 @@ public sealed class LayerAlignmentTests
         Assert.True((matrix.ToMatrix() - tokens.ToMatrix()).abs().max().item<double>() < 1e-7);
     }
 
+    [Theory]
+    [InlineData(AlignmentKind.Align, true, 100)]
+    [InlineData(AlignmentKind.Distil, true, 16 << 20)]
+    [InlineData(AlignmentKind.Distil, false, 100)]
+    [InlineData(AlignmentKind.RegMeanPlusPlus, true, 100)]
+    public void States_in_files_and_rows_in_ranges_change_nothing(AlignmentKind kind, bool onDisk, long range)
+    {
+        var (baseModel, experts) = (GoldenAlignment.Base("full"), GoldenAlignment.Experts("full"));
+        var options = new AlignmentOptions { Kind = kind, StatesOnDisk = false };
+        var expected = GoldenAlignment.Merge(baseModel, experts, options);
+        AssertNear(2e-6, GoldenAlignment.Merge(baseModel, experts, options with { StatesOnDisk = onDisk }, out _, range), expected);
+    }
+
+    [Fact]
+    public void Bfloat16_passes_give_nearly_the_same_weights()
+    {
+        var (baseModel, experts) = (GoldenAlignment.Base("full"), GoldenAlignment.Experts("full"));
+        var (exact, before) = (GoldenAlignment.Merge(baseModel, experts, Distil), Weights(baseModel));
+        var rounded = GoldenAlignment.Merge(baseModel, experts, Distil with { Compute = global::Recall.Configuration.ComputeType.BFloat16 });
+        double Squares(Dictionary<string, float[]> one, Dictionary<string, float[]> other) =>
+            one.Sum(tensor => tensor.Value.Zip(other[tensor.Key], (x, y) => Math.Pow((double)x - y, 2)).Sum());
+        double share = Math.Sqrt(Squares(rounded, exact) / Squares(exact, before));
+        Assert.InRange(share, 1e-5, 0.05);
+    }
+
     [Fact]
     public void Layers_that_see_nothing_but_zeros_take_the_mean_and_say_so()
     {
