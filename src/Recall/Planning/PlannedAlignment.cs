@@ -39,7 +39,7 @@ public sealed record PlannedAlignment(string Method, ImmutableArray<PlannedExper
     static PlannedAlignment? Choose(MergeConfig config, ImmutableArray<PlannedExpert> experts, RecallOptions options, ICollection<string> notes)
     {
         int texts = experts.Count(expert => expert.Samples is not null), cards = experts.Count(expert => expert.Card is not null);
-        if (experts.IsEmpty || texts + cards == 0 || config.Tokenizer is not null) return null;
+        if (experts.Length < 2 || texts + cards == 0 || config.Tokenizer is not null) return null;
         string why = $"{texts} of {experts.Length} experts have texts, {cards} a card";
         if (config.BaseModel is null)
         {
