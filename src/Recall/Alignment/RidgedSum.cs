@@ -33,7 +33,7 @@ sealed class RidgedSum : IDisposable
     }
 
     /// <summary>The factorisation of a whole sum.</summary>
-    /// <param name="sum">Σ G: [in, in]; kept as it is.</param>
+    /// <param name="sum">Σ G: [in, in]; changed meanwhile, and given back to the last digit of its diagonal.</param>
     /// <param name="ridge">In units of the mean of the diagonal.</param>
     /// <param name="note">Told where the ridge had to be raised.</param>
     public static RidgedSum Of(Tensor sum, double ridge, Action<string> note)
@@ -43,9 +43,10 @@ sealed class RidgedSum : IDisposable
         for (int raise = 0; raise <= MostRaises; raise++, ridge = Math.Max(ridge, 1e-9) * 10)
         {
             using var attempt = NewDisposeScope();
-            var ridged = sum.clone();
-            ridged.diagonal().add_(ridge * mean);
-            var (factor, info) = linalg.cholesky_ex(ridged);
+            // In place and back: a copy of a wide layer's matrix would be the largest thing in memory.
+            sum.diagonal().add_(ridge * mean);
+            var (factor, info) = linalg.cholesky_ex(sum);
+            sum.diagonal().sub_(ridge * mean);
             if (info.item<int>() != 0) continue;
             if (raise > 0) note($"its statistics are not positive definite: the ridge was raised from {asked:R} to {ridge:R}");
             return new RidgedSum(ridge * mean, factor.DetachFromDisposeScope(), null, null);
