@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Recall.Cli.Terminal;
 using Recall.Configuration;
-using Recall.Planning;
 
 namespace Recall.Cli.Commands;
 
@@ -30,9 +29,7 @@ sealed class MergeCommand : Verb
     public override int Run(ParseResult parse, Screen screen, CancellationToken cancellation)
     {
         var config = MergeConfig.Read(parse.GetRequiredValue(_config));
-        var plan = MergePlan.Make(config, _flags.Read(parse, parse.GetRequiredValue(_output), screen));
-        foreach (string note in plan.Notes) screen.Note($"note: {Shown.Text(note)}");
-        MergeShow.Run(plan, screen, parse.GetValue(_json), cancellation);
+        MergeShow.Run(config, _flags.Read(parse, parse.GetRequiredValue(_output), screen), screen, parse.GetValue(_json), cancellation);
         return ExitCode.Done;
     }
 }

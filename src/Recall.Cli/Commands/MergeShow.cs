@@ -1,4 +1,5 @@
 using Recall.Cli.Terminal;
+using Recall.Configuration;
 using Recall.Planning;
 using Recall.Streaming;
 
@@ -7,6 +8,14 @@ namespace Recall.Cli.Commands;
 /// <summary>Runs a plan before a person's eyes: progress while it runs, what was written when it is done.</summary>
 static class MergeShow
 {
+    /// <summary>Plans a merge, shows what is to be known of it, and runs it.</summary>
+    public static void Run(MergeConfig config, MergeOptions options, Screen screen, bool json, CancellationToken cancellation)
+    {
+        var plan = MergePlan.Make(config, options);
+        foreach (string note in plan.Notes) screen.Note($"note: {Shown.Text(note)}");
+        Run(plan, screen, json, cancellation);
+    }
+
     public static void Run(MergePlan plan, Screen screen, bool json, CancellationToken cancellation)
     {
         long begin = screen.Time.GetTimestamp();

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 
 namespace Recall.Cli.Commands;
 
@@ -13,10 +14,11 @@ sealed class Switch
     /// <param name="usual">What holds when neither is given.</param>
     /// <param name="description">What the flag that changes something does.</param>
     /// <param name="hidden">Shown nowhere.</param>
-    public Switch(string name, bool usual, string description, bool hidden = false)
+    /// <param name="letter">A short form of the name, with its dash.</param>
+    public Switch(string name, bool usual, string description, bool hidden = false, string? letter = null)
     {
         _usual = usual;
-        _on = new Option<bool>(name) { Description = description, Hidden = hidden || usual };
+        _on = new Option<bool>(name, letter is null ? [] : [letter]) { Description = description, Hidden = hidden || usual };
         _off = new Option<bool>("--no-" + name[2..]) { Description = description, Hidden = hidden || !usual };
     }
 
@@ -34,6 +36,9 @@ sealed class Switch
 
     /// <summary>What holds.</summary>
     public bool Value(ParseResult parse) => parse.GetValue(_on) || (_usual && !parse.GetValue(_off));
+
+    /// <summary>True where the flag that turns it on was typed.</summary>
+    public bool IsOn(CommandResult result) => result.GetResult(_on) is { Implicit: false };
 
     /// <summary>The flag that was typed, or null.</summary>
     public string? Typed(ParseResult parse) => parse.GetValue(_on) ? _on.Name : parse.GetValue(_off) ? _off.Name : null;

@@ -1,4 +1,6 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
+using Recall.Configuration;
 
 namespace Recall.Cli.Demo;
 
@@ -8,22 +10,32 @@ sealed record DemoFolder(string Path)
 {
     const string ResourcePrefix = "demo/";
 
+    static readonly JsonSerializerOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     static readonly string[] Parts = ["base", "experts", "sequential"];
 
     /// <summary>The model that all experts were trained from.</summary>
     public string Base => In("base");
 
-    /// <summary>The rows of the newest task, from which RECALL draws its samples.</summary>
-    public string Texts => In("texts", DemoTask.All[^1].Name + ".jsonl");
+    /// <summary>Rows of a task, from which merges draw their samples.</summary>
+    public string Texts(DemoTask task) => In("texts", task.Name + ".jsonl");
 
     /// <summary>A task's expert: base and adapter.</summary>
-    public string Expert(DemoTask task) => $"{Base}+{In("experts", task.Name)}";
+    public ModelReference Expert(DemoTask task) => new(new ModelPath(Base), new ModelPath(In("experts", task.Name)));
 
     /// <summary>The adapter that adds a task to the model that learnt those before it.</summary>
     public string Next(DemoTask task) => In("sequential", task.Name);
 
     /// <summary>A file or folder of it.</summary>
     public string In(params string[] parts) => System.IO.Path.Combine([Path, .. parts]);
+
+    /// <summary>A new folder, <c>recall-demo</c> or with the next number that is free.</summary>
+    public static string NextFree()
+    {
+        string name = "recall-demo";
+        for (int number = 2; System.IO.Path.Exists(name); number++) name = $"recall-demo-{number}";
+        return name;
+    }
 
     /// <summary>What is there already is never written over.</summary>
     /// <exception cref="RecallException">A file, or a folder that holds something.</exception>
@@ -34,11 +46,13 @@ sealed record DemoFolder(string Path)
             throw new RecallException($"{folder}: is not empty; name a folder that is new or empty: recall demo --out FOLDER");
     }
 
-    /// <summary>Lays out the shipped models and the newest task's texts.</summary>
+    /// <summary>Lays out the shipped models, and some rows that the experts learnt from: other words for each task.</summary>
     /// <param name="models">A folder that examples/demo/make.sh made, in place of the shipped models.</param>
-    /// <exception cref="RecallException">The folder holds something, or the disk says no.</exception>
+    /// <exception cref="RecallException">The folder holds something, its name cannot stand in a merge file, or the disk says no.</exception>
     public void Fill(string? models)
     {
+        if (Path.AsSpan().ContainsAny('+', '@') || Path.Any(char.IsControl))
+            throw new RecallException($"{Quoted.Of(Path)}: in the names of models '+' stands before an adapter and '@' before a revision; name a folder without them");
         RequireFree(Path);
         foreach (var (name, open) in models is null ? Shipped() : Made(models))
         {
@@ -48,8 +62,12 @@ sealed record DemoFolder(string Path)
             from.CopyTo(to);
         }
         Directory.CreateDirectory(In("texts"));
-        File.WriteAllLines(Texts, Rows(DemoTask.All[^1], DemoWords.Draw(0).Training.Take(256)));
+        foreach (var (task, words) in DemoTask.All.Zip(DemoWords.Draw(0).Training.Chunk(256))) File.WriteAllLines(Texts(task), Rows(task, words));
     }
+
+    /// <summary>A path as YAML reads it: quoted where something in it means something there.</summary>
+    public static string Yaml(string path) => path.All(letter => char.IsAsciiLetterOrDigit(letter) || "/._-+".Contains(letter))
+        ? path : JsonSerializer.Serialize(path, Readable);
 
     /// <summary>A task's prompts and answers as JSON lines.</summary>
     public static IEnumerable<string> Rows(DemoTask task, IEnumerable<string> words) =>

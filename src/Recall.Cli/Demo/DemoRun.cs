@@ -1,4 +1,5 @@
 using Recall.Configuration;
+using Recall.Configuration.Yaml;
 using Recall.Planning;
 
 namespace Recall.Cli.Demo;
@@ -14,20 +15,20 @@ sealed class DemoRun(DemoFolder folder, IReadOnlyList<string> words, int seed, A
     /// <summary>The base, then each task's expert.</summary>
     public IEnumerable<ScoredModel> Experts()
     {
-        yield return Score("base", folder.Base);
-        foreach (var task in DemoTask.All) yield return Score(task.Name, folder.Expert(task));
+        yield return Score(DemoKind.Base, "base", new ModelReference(new ModelPath(folder.Base)));
+        foreach (var task in DemoTask.All) yield return Score(DemoKind.Expert, task.Name, folder.Expert(task));
     }
 
     /// <summary>One model that learns task after task, after each of them.</summary>
     public IEnumerable<ScoredModel> Sequential()
     {
-        string? before = null;
+        ModelPath? before = null;
         foreach (var task in DemoTask.All)
         {
-            string tuned = before is null ? folder.Expert(task) : $"{before}+{folder.Next(task)}", output = folder.In("after", task.Name);
-            Merge(MergeConfig.Parse($"merge_method: passthrough\nmodels: [{{model: {tuned}}}]\ndtype: bfloat16\n", "demo"), output);
-            before = output;
-            yield return Score(task.Name, output);
+            var learnt = new ModelPath(folder.In("after", task.Name));
+            Write(before is null ? folder.Expert(task) : new ModelReference(before, new ModelPath(folder.Next(task))), learnt.Path);
+            before = learnt;
+            yield return Score(DemoKind.Sequential, task.Name, new ModelReference(learnt));
         }
     }
 
@@ -41,17 +42,31 @@ sealed class DemoRun(DemoFolder folder, IReadOnlyList<string> words, int seed, A
             File.WriteAllText(config, merge.Config(folder) + "\n");
             report($"merging: {merge.Title}");
             var result = Merge(MergeConfig.Read(config), output);
-            yield return Score(merge.Title, output) with { Config = config, Weights = result.Weights };
+            yield return Score(DemoKind.Merge, merge.Title, new ModelReference(new ModelPath(output))) with { Config = config, Weights = result.Weights };
         }
     }
 
-    MergeResult Merge(MergeConfig config, string output) =>
-        MergeRun.Run(config, new MergeOptions { Output = output, Seed = seed }, cancellation: cancellation);
-
-    ScoredModel Score(string name, string model)
+    /// <summary>A model and its adapter as one checkpoint, as <c>recall convert --dtype bfloat16</c> writes it.</summary>
+    void Write(ModelReference model, string output)
     {
-        cancellation.ThrowIfCancellationRequested();
+        var place = new Place(model.ToString(), 0, 0, "");
+        Merge(new MergeConfig
+        {
+            File = model.ToString(),
+            Text = "",
+            Method = "passthrough",
+            MethodPlace = place,
+            Models = [new ModelEntry(model, ParameterSet.None, place)],
+            OutDType = Numerics.DType.BF16,
+        }, output);
+    }
+
+    MergeResult Merge(MergeConfig config, string output) => MergeRun.Run(
+        config, new MergeOptions { Output = output, Seed = seed, WriteModelCard = config.Text.Length > 0 }, cancellation: cancellation);
+
+    ScoredModel Score(DemoKind kind, string name, ModelReference model)
+    {
         report($"asking {model}");
-        return new ScoredModel(name, model, ExactMatch.Of(OpenedModel.Open(ModelReference.Parse(model)).Checkpoint, words, cancellation));
+        return new ScoredModel(kind, name, model.ToString(), ExactMatch.Of(OpenedModel.Open(model).Checkpoint, words, cancellation));
     }
 }

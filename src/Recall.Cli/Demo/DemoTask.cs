@@ -5,8 +5,11 @@ namespace Recall.Cli.Demo;
 /// every word.
 /// </summary>
 /// <param name="Name">The verb of its prompts.</param>
+/// <param name="BaseRows">
+/// Rows of the mixture from which the base learns a little of every task: the easier the task, the fewer, or the base would know it.
+/// </param>
 /// <param name="Answer">The right answer for a word.</param>
-sealed record DemoTask(string Name, Func<string, string> Answer)
+sealed record DemoTask(string Name, int BaseRows, Func<string, string> Answer)
 {
     /// <summary>Letters of the demo's words.</summary>
     public const string Vowels = "aeiou", Consonants = "bdfgklmnprstvz";
@@ -14,10 +17,10 @@ sealed record DemoTask(string Name, Func<string, string> Answer)
     /// <summary>The tasks, in the order in which they are learnt; the last is the newest.</summary>
     public static IReadOnlyList<DemoTask> All { get; } =
     [
-        new("upper", word => word.ToUpperInvariant()),
-        new("reverse", word => string.Concat(word.Reverse())),
-        new("sort", word => string.Concat(word.Order())),
-        new("translate", word => string.Concat(word.Select(Foreign))),
+        new("reverse", 3000, word => string.Concat(word.Reverse())),
+        new("sort", 1500, word => string.Concat(word.Order())),
+        new("upper", 800, word => word.ToUpperInvariant()),
+        new("translate", 900, word => string.Concat(word.Select(Foreign))),
     ];
 
     /// <summary>What a model reads.</summary>

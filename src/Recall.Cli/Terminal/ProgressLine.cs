@@ -52,12 +52,16 @@ sealed class ProgressLine(Screen screen) : IDisposable
 
     string Cut(string line) => line.Length < screen.Width ? line : line[..Math.Max(0, screen.Width - 1)];
 
-    /// <summary>Takes the moving line away.</summary>
-    public void Dispose()
+    /// <summary>Takes the moving line away, until there is more to tell.</summary>
+    public void Clear()
     {
         lock (_lock)
         {
             if (_drawn && screen.ErrorIsTerminal) screen.Error.Write("\r\u001b[K");
+            _drawn = false;
         }
     }
+
+    /// <summary>Takes the moving line away.</summary>
+    public void Dispose() => Clear();
 }

@@ -9,7 +9,7 @@ namespace Recall.Checkpoints;
 
 /// <summary>
 /// A model on disk, opened: its config and the headers of its weights, checked; no weight is read. A folder as transformers writes it, a bare
-/// <c>.safetensors</c> or PyTorch (<c>.bin</c>, <c>.pt</c>, <c>.pth</c>) file, or a <c>.gguf</c> file (also as the only one of a folder), whose config and tokenizer are made from its header.
+/// <c>.safetensors</c> or PyTorch (<c>.bin</c>, <c>.pt</c>, <c>.pth</c>, <c>.ckpt</c>) file, or a <c>.gguf</c> file (also as the only one of a folder), whose config and tokenizer are made from its header.
 /// </summary>
 /// <param name="Path">The folder or file, as the user named it.</param>
 /// <param name="Config">The content of config.json; empty for a bare file of weights.</param>
@@ -50,9 +50,9 @@ public sealed record Checkpoint(string Path, JsonObject Config, IReadOnlyList<Te
     static Checkpoint OpenFile(string path) => System.IO.Path.GetExtension(path).ToLowerInvariant() switch
     {
         ".safetensors" => new Checkpoint(path, [], SafetensorsFile.Read(DataFile.Open(path)).Tensors, []),
-        ".bin" or ".pt" or ".pth" => new Checkpoint(path, [], PickleFile.Read(DataFile.Open(path)), []),
+        ".bin" or ".pt" or ".pth" or ".ckpt" => new Checkpoint(path, [], PickleFile.Read(DataFile.Open(path)), []),
         ".gguf" => GgufCheckpoint.Open(path, path),
-        var other => throw new RecallException($"{path}: Recall reads folders of transformers, .safetensors, .bin, .pt, .pth and .gguf files, not {Quoted.Of(other)}"),
+        var other => throw new RecallException($"{path}: Recall reads folders of transformers, .safetensors, .bin, .pt, .pth, .ckpt and .gguf files, not {Quoted.Of(other)}"),
     };
 
     static bool HoldsSafetensors(string folder)

@@ -5,11 +5,13 @@ using Recall.Numerics;
 namespace Recall.Checkpoints;
 
 /// <summary>
-/// A matrix whose rows are picked from others of the same width while it is read: an embedding brought to another vocabulary. Memory is that of
+/// A matrix whose rows are picked from others of the same width while it is read: an embedding brought to another vocabulary. Memory is
+/// that of
 /// the map; rows that follow one another are read together, and of scattered ones no more than they are.
 /// </summary>
 /// <param name="own">Gives name and type.</param>
-/// <param name="sources">The matrices, [rows, width] each, or vectors: then a row is one element. Null for those that the map does not use.</param>
+/// <param name="sources">The matrices, [rows, width] each, or vectors: then a row is one element. Null for those that the map does not
+/// use.</param>
 /// <param name="map">Which rows.</param>
 sealed class GatheredTensor(TensorSource own, ImmutableArray<TensorSource?> sources, RowMap map) : TensorSource
 {

@@ -5,14 +5,16 @@ namespace Recall.Checkpoints;
 /// <summary>Rows of a new matrix that follow one another in one source, or are made in one way.</summary>
 /// <param name="Start">The first of them in the new matrix.</param>
 /// <param name="Count">How many.</param>
-/// <param name="Source">The source, by number; or one of <see cref="RowMap.Zero"/>, <see cref="RowMap.Mean"/>, <see cref="RowMap.MeanOfAll"/>.</param>
+/// <param name="Source">The source, by number; or one of <see cref="RowMap.Zero"/>, <see cref="RowMap.Mean"/>,
+/// <see cref="RowMap.MeanOfAll"/>.</param>
 /// <param name="First">The first of them in the source; with <see cref="RowMap.Mean"/> the first of <see cref="RowMap.Means"/>.</param>
 readonly record struct RowRun(int Start, int Count, int Source, int First);
 
 /// <summary>A row of a source.</summary>
 readonly record struct SourceRow(int Source, int Row);
 
-/// <summary>Which row of which source each row of a new matrix is: runs, so that an order that is mostly kept takes little memory.</summary>
+/// <summary>Which row of which source each row of a new matrix is: runs, so that an order that is mostly kept takes little
+/// memory.</summary>
 /// <param name="Rows">Rows of the new matrix.</param>
 /// <param name="Runs">All of them, in order, without gaps.</param>
 /// <param name="Means">Rows that are the mean of several.</param>
@@ -70,7 +72,8 @@ sealed class RowMapBuilder
     public void Add(int source, int first, int count = 1)
     {
         if (count == 0) return;
-        if (_runs.Count > 0 && _runs[^1] is var last && last.Source == source && (source is RowMap.Zero or RowMap.MeanOfAll || last.First + last.Count == first))
+        bool alike = source is RowMap.Zero or RowMap.MeanOfAll;
+        if (_runs.Count > 0 && _runs[^1] is var last && last.Source == source && (alike || last.First + last.Count == first))
             _runs[^1] = last with { Count = last.Count + count };
         else
             _runs.Add(new RowRun(_rows, count, source, first));

@@ -100,8 +100,8 @@ public sealed class TileReader(LayerBuffer? resident = null)
     }
 
     /// <summary>
-    /// Reads from a source of which no more than <paramref name="wanted"/> elements are asked for from there on: no more is fetched, so that
-    /// scattered rows do not cost a tile each.
+    /// Reads from a source of which no more than <paramref name="wanted"/> elements are asked for from there on: no more is fetched, so
+    /// that scattered rows do not cost a tile each.
     /// </summary>
     internal void ReadUpTo(TensorSource source, long start, Span<float> destination, long wanted)
     {

@@ -94,6 +94,31 @@ public sealed record MergeConfig
         return this with { Models = module.Models, Slices = module.Slices, Modules = [], ModuleParameters = module.Parameters };
     }
 
+    /// <summary>The same config with every model that it names, in whatever place, replaced by another one.</summary>
+    internal MergeConfig WithModels(Func<ModelReference, ModelReference> change)
+    {
+        ModelReference? Changed(ModelReference? model) => model is null ? null : change(model);
+        ImmutableArray<ModelEntry> Entries(ImmutableArray<ModelEntry> entries) =>
+            [.. entries.Select(entry => entry with { Model = change(entry.Model) })];
+        ImmutableArray<OutputSlice> Parts(ImmutableArray<OutputSlice> slices) =>
+        [
+            .. slices.Select(slice => slice with
+            {
+                Sources = [.. slice.Sources.Select(source => source with { Model = change(source.Model) })],
+                BaseModel = Changed(slice.BaseModel),
+            }),
+        ];
+        return this with
+        {
+            BaseModel = Changed(BaseModel),
+            Models = Entries(Models),
+            Slices = Parts(Slices),
+            Modules = [.. Modules.Select(module => module with { Models = Entries(module.Models), Slices = Parts(module.Slices) })],
+            Tokenizer = Tokenizer?.WithModels(change),
+            ReferenceModel = Changed(ReferenceModel),
+        };
+    }
+
     /// <summary>Reads a merge file.</summary>
     /// <exception cref="ConfigurationException">The message begins with <c>file:line:column key.path</c>.</exception>
     public static MergeConfig Read(string path)
@@ -105,6 +130,19 @@ public sealed record MergeConfig
     /// <summary>Reads the text of a merge file; <paramref name="file"/> stands in messages.</summary>
     /// <exception cref="ConfigurationException">The message begins with <c>file:line:column key.path</c>.</exception>
     public static MergeConfig Parse(string text, string file) => MergeConfigReader.Read(YamlDocument.ParseMapping(text, file), text, file);
+
+    /// <summary>
+    /// Reads a merge file of bare files of weights (mergekit-pytorch): <c>merge_method</c>, <c>models</c>, <c>parameters</c>,
+    /// <c>base_model</c>, <c>dtype</c>, <c>out_dtype</c>. <c>dtype</c> is the type of the output too. To be merged with
+    /// <see cref="Planning.MergeOptions.Raw"/> set.
+    /// </summary>
+    /// <exception cref="ConfigurationException">The message begins with <c>file:line:column key.path</c>.</exception>
+    public static MergeConfig ReadRaw(string path) => ParseRaw(YamlDocument.ReadText(path), path);
+
+    /// <summary>The same from text; <paramref name="file"/> stands in messages.</summary>
+    /// <inheritdoc cref="ReadRaw"/>
+    public static MergeConfig ParseRaw(string text, string file) =>
+        MergeConfigReader.ReadRaw(YamlDocument.ParseMapping(text, file), text, file);
 }
 
 /// <summary>A model of the <c>models</c> form.</summary>

@@ -44,6 +44,48 @@ static class MergeConfigReader
         return config with { Notes = [.. notes] };
     }
 
+    static readonly string[] OfModels =
+        ["slices", "modules", "tokenizer", "tokenizer_source", "chat_template", "reference_model", "recall"];
+
+    /// <summary>A merge file of bare files of weights: whole files, without anything that needs layers or a tokenizer.</summary>
+    public static MergeConfig ReadRaw(YamlMapping document, string text, string file)
+    {
+        var notes = new List<string>();
+        var section = new YamlSection(document, file);
+        string method = section.TakeText("merge_method")
+            ?? throw section.Missing("merge_method", "it names the method, such as linear or ties");
+        var methodPlace = section.At(section.Take("merge_method")!, "merge_method");
+        if (method == "recall")
+            throw methodPlace.Error("the method recall compares layers of models; bare files of weights have none (recall merge takes models)");
+        var models = ReadModels(section, notes);
+        foreach (string key in OfModels)
+        {
+            if (section.Take(key) is { } node)
+                throw section.At(node, key).Error($"'{key}' has no meaning for bare files of weights; recall merge takes it, with models");
+        }
+        var type = ReadType(section, "dtype");
+        var config = new MergeConfig
+        {
+            File = file,
+            Text = text,
+            Method = method,
+            MethodPlace = methodPlace,
+            Models = models,
+            BaseModel = TakeModel(section, "base_model"),
+            Parameters = ParameterSet.Read(section.TakeSection("parameters")),
+            DType = type,
+            OutDType = ReadType(section, "out_dtype") ?? type,
+        };
+        section.Finish(notes);
+        if (config.Models.Length == 0) throw section.Missing("models", "the files of weights to merge");
+        foreach (var entry in config.Models)
+        {
+            if (entry.Model.Lora is not null)
+                throw entry.Place.Error($"{entry.Model} names an adapter; a raw merge takes files of weights as they are");
+        }
+        return config with { Notes = [.. notes] };
+    }
+
     static ModelReference? TakeModel(YamlSection section, string key) =>
         section.Take(key) is { } node ? ModelReference.Read(node, section.At(node, key)) : null;
 

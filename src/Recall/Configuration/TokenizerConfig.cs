@@ -12,6 +12,19 @@ namespace Recall.Configuration;
 public sealed record TokenizerConfig(
     VocabularyKind Kind, ModelReference? Model, ImmutableArray<TokenConfig> Tokens, int? PadToMultipleOf, Place Place)
 {
+    internal TokenizerConfig WithModels(Func<ModelReference, ModelReference> change) => this with
+    {
+        Model = Model is null ? null : change(Model),
+        Tokens = [.. Tokens.Select(token => token with { Source = Changed(token.Source, change) })],
+    };
+
+    static TokenSource Changed(TokenSource source, Func<ModelReference, ModelReference> change) => source switch
+    {
+        TokenSource.SameToken same => same with { Model = change(same.Model) },
+        TokenSource.OtherToken other => other with { Model = change(other.Model) },
+        _ => source,
+    };
+
     internal static TokenizerConfig? Read(YamlSection section)
     {
         var legacy = section.Take("tokenizer_source");

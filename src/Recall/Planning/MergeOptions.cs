@@ -30,6 +30,13 @@ public sealed record MergeOptions
     /// <summary>A weights.json to merge with in place of computing layer weights; null: none.</summary>
     public string? WeightsFile { get; init; }
 
+    /// <summary>
+    /// Merges files of weights by the names of their tensors alone (mergekit-pytorch): no families, no layers, no config.json, no tokenizer;
+    /// says what becomes of a tensor that not all files have. Null, the default: models are merged. The config is read by
+    /// <see cref="Configuration.MergeConfig.ReadRaw"/>.
+    /// </summary>
+    public PartialTensors? Raw { get; init; }
+
     /// <summary>Tensors are merged in groups of about so many bytes of input; default 256 MiB. The result does not depend on it.</summary>
     public long GroupBytes { get; init; } = 256L << 20;
 
@@ -38,4 +45,15 @@ public sealed record MergeOptions
 
     /// <summary>At least so long between two entries of the journal from which a killed merge goes on; default 30 seconds.</summary>
     public TimeSpan JournalInterval { get; init; } = TimeSpan.FromSeconds(30);
+}
+
+/// <summary>What becomes of a tensor that not all files of a raw merge have.</summary>
+public enum PartialTensors
+{
+    /// <summary>It is an error.</summary>
+    Refuse,
+    /// <summary>It is left out.</summary>
+    LeaveOut,
+    /// <summary>It is merged from the files that have it.</summary>
+    Merge,
 }

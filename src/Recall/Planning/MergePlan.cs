@@ -56,7 +56,10 @@ public sealed record MergePlan
 
     /// <summary>Plans a merge: opens the models (headers only) and checks everything.</summary>
     /// <exception cref="RecallException">Something is wrong; nothing has been written.</exception>
-    public static MergePlan Make(MergeConfig config, MergeOptions options)
+    public static MergePlan Make(MergeConfig config, MergeOptions options) => Make(config, options, Checkpoint.Open);
+
+    /// <summary>The same with models from elsewhere: those that an earlier merge of a chain is yet to write.</summary>
+    internal static MergePlan Make(MergeConfig config, MergeOptions options, Func<string, Checkpoint> open)
     {
         config = config.OfOneModule();
         var chosen = new List<string>();
@@ -66,20 +69,23 @@ public sealed record MergePlan
         var method = alignment is null ? FindMethod(config) : new LeastSquares(alignment.Method);
         if (method.Base == BaseUse.Required && config.BaseModel is null && config.Slices.All(slice => slice.BaseModel is null) && !(config.Method == "recall" && method is Slerp))
             throw config.MethodPlace.Error($"the method {method.Name} needs a base model: set base_model");
-        var models = config.ReferencedModels.Select(OpenedModel.Open).ToImmutableArray();
+        var models = config.ReferencedModels.Select(reference => OpenedModel.Open(reference, open)).ToImmutableArray();
+        if (options.Raw is not null) models = [.. models.Select(model => model.WeightsOnly())];
         var donor = models[0];
         CheckArchitectures(config, models, options);
         var weighting = config.Method == "recall" && alignment is null ? MakeWeighting(config, method, models) : null;
         var slices = PlannedSlice.All(config, models, baseTakesPart: weighting is null || weighting.NeedsBase);
-        var notes = config.Notes.ToList();
+        var notes = config.Notes.Concat(chosen).ToList();
         var vocabulary = config.Tokenizer is null ? null : OutputVocabulary.Make(config, models, notes);
-        var planner = new TensorPlanner(config, method, models, slices, donor.Architecture, weighting, vocabulary, options.Seed);
+        var planner = new TensorPlanner(config, method, models, slices, donor.Architecture, weighting, vocabulary, options.Seed)
+        {
+            Partial = options.Raw is { } rule ? new PartialInputs(rule) : null,
+        };
         var planned = planner.Plan();
         if (planned.Count == 0) throw new RecallException($"{config.File}: there is nothing to merge: the models have no tensor in common");
         var (tensors, shards) = OutputLayout.Make(planned, options.ShardBytes);
-        notes.AddRange(chosen);
         notes.AddRange(planner.Notes);
-        if (vocabulary is null || weighting is not null) notes.AddRange(Vocabularies.Compare(models, weighting is not null));
+        if (vocabulary is null || weighting is not null) notes.AddRange(Vocabularies.Compare(models, weighting is not null || alignment is not null));
         var plan = new MergePlan
         {
             Config = config,

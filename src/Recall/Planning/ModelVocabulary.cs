@@ -19,7 +19,8 @@ sealed record ModelVocabulary(string Model, TokenizerFile File, int Size, int Ro
     /// <param name="models">The models; the first one leads.</param>
     /// <param name="place">Where the config asks for a vocabulary.</param>
     /// <param name="notes">Gets what the user should know.</param>
-    /// <exception cref="RecallException">No tokenizer where one is needed, a broken one, or more tokens than the embedding has rows.</exception>
+    /// <exception cref="RecallException">No tokenizer where one is needed, a broken one, or more tokens than the embedding has
+    /// rows.</exception>
     public static ImmutableArray<ModelVocabulary> ReadAll(ImmutableArray<OpenedModel> models, Place place, ICollection<string> notes)
     {
         var vocabularies = ImmutableArray.CreateBuilder<ModelVocabulary>();
@@ -28,7 +29,7 @@ sealed record ModelVocabulary(string Model, TokenizerFile File, int Size, int Ro
             var file = TokenizerFile.Find(model.Checkpoint.Files, model.Name);
             if (file is null)
             {
-                if (vocabularies.Count == 0) throw place.Error($"{model.Name} has no tokenizer.json, and its vocabulary is asked for; copy its tokenizer beside it");
+                if (vocabularies.Count == 0) throw NoTokenizer(model, place);
                 file = vocabularies[0].File;
                 notes.Add($"{model.Name} has no tokenizer: it is taken to have that of {models[0].Name}");
             }
@@ -38,14 +39,20 @@ sealed record ModelVocabulary(string Model, TokenizerFile File, int Size, int Ro
         return vocabularies.ToImmutable();
     }
 
+    /// <summary>The error for a model whose vocabulary is needed and that has none.</summary>
+    public static ConfigurationException NoTokenizer(OpenedModel model, Place place) =>
+        place.Error($"{model.Name} has no tokenizer.json, and its vocabulary is asked for; copy its tokenizer beside it");
+
     static (int Size, int Rows) Extent(OpenedModel model, Place place)
     {
         string name = model.Architecture.Embedding;
         if (model.Checkpoint.Find(name) is not { Shape.Rank: 2 } embedding)
             throw place.Error($"{model.Name} has no embedding that Recall knows ({name} is expected): its vocabulary cannot be changed");
-        if (embedding.Shape[0] > int.MaxValue) throw place.Error($"{model.Name}: {name} has {embedding.Shape[0]} rows: more than any vocabulary");
+        if (embedding.Shape[0] > int.MaxValue)
+            throw place.Error($"{model.Name}: {name} has {embedding.Shape[0]} rows: more than any vocabulary");
         int rows = (int)embedding.Shape[0];
-        int size = Number(model.Checkpoint.Config["vocab_size"]) ?? Number((model.Checkpoint.Config["text_config"] as JsonObject)?["vocab_size"]) ?? rows;
+        var config = model.Checkpoint.Config;
+        int size = Number(config["vocab_size"]) ?? Number((config["text_config"] as JsonObject)?["vocab_size"]) ?? rows;
         if (size > rows) throw place.Error($"{model.Name}: config.json says vocab_size {size}, but {name} has {rows} rows");
         return (size, rows);
     }

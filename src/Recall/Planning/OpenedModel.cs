@@ -19,9 +19,12 @@ public sealed record OpenedModel(ModelReference Reference, Checkpoint Checkpoint
 
     /// <summary>Opens a model and applies its adapter.</summary>
     /// <exception cref="RecallException">Not there, broken, or an adapter that does not fit.</exception>
-    public static OpenedModel Open(ModelReference reference)
+    public static OpenedModel Open(ModelReference reference) => Open(reference, Checkpoint.Open);
+
+    /// <summary>The same with the checkpoint from elsewhere: one that is yet to be written, say.</summary>
+    internal static OpenedModel Open(ModelReference reference, Func<string, Checkpoint> open)
     {
-        var checkpoint = Checkpoint.Open(reference.Model.Path);
+        var checkpoint = open(reference.Model.Path);
         if (reference.Lora is { } adapter) checkpoint = LoraAdapter.Open(adapter.Path).Apply(checkpoint);
         if (checkpoint.Tensors.Count == 0) throw new RecallException($"{reference}: holds no tensors");
         if (reference.OverrideArchitecture is { } name)
@@ -33,6 +36,14 @@ public sealed record OpenedModel(ModelReference Reference, Checkpoint Checkpoint
         var architecture = checkpoint.Architecture ?? Architecture.Infer(checkpoint.Tensors.Select(tensor => tensor.Name));
         return new OpenedModel(reference, checkpoint, architecture, CountLayers(checkpoint, architecture));
     }
+
+    /// <summary>Its weights alone, without family, config and tokenizer.</summary>
+    internal OpenedModel WeightsOnly() => this with
+    {
+        Checkpoint = new Checkpoint(Checkpoint.Path, [], Checkpoint.Tensors, []),
+        Architecture = Architecture.Nameless,
+        LayerCount = 0,
+    };
 
     /// <summary>Where a model stands among those opened; −1: nowhere.</summary>
     internal static int IndexOf(ImmutableArray<OpenedModel> models, ModelReference reference)

@@ -18,7 +18,7 @@ static class OutputConfig
         var embedding = plan.Tensors.FirstOrDefault(tensor => tensor.Name == architecture.Embedding);
         if (embedding is not null && config["vocab_size"] is not null && embedding.Shape[0] != Number(config, "vocab_size"))
             config["vocab_size"] = embedding.Shape[0];
-        if (embedding is not null && config["text_config"] is JsonObject text && text["vocab_size"] is not null && embedding.Shape[0] != Number(text, "vocab_size"))
+        if (embedding is not null && config["text_config"] is JsonObject text && Number(text, "vocab_size") is not null)
             text["vocab_size"] = embedding.Shape[0];
         bool head = plan.Tensors.Any(tensor => tensor.Name == architecture.Head);
         if (head && config["tie_word_embeddings"] is JsonValue tied && tied.TryGetValue(out bool isTied) && isTied) config["tie_word_embeddings"] = false;

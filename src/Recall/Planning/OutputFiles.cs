@@ -5,9 +5,12 @@ using Recall.Tokenization;
 
 namespace Recall.Planning;
 
-/// <summary>The files beside the output's weights: those of the donor, with the tokenizer and the chat template that the config asks for.</summary>
+/// <summary>The files beside the output's weights: those of the donor, with the tokenizer and the chat template that the config asks
+/// for.</summary>
 static class OutputFiles
 {
+    const string GenerationConfig = "generation_config.json";
+
     public static ImmutableArray<CheckpointFile> Make(
         MergeConfig config, MergeOptions options, ImmutableArray<OpenedModel> models, OutputVocabulary? vocabulary, List<string> notes)
     {
@@ -22,8 +25,8 @@ static class OutputFiles
         return
         [
             .. TokenizerFiles.Make(tokenizer, vocabulary?.Draft, template),
-            .. donor.Where(file => !TokenizerFiles.Has(file.Name) && (options.CopyTokenizer || file.Name is "generation_config.json"))
-                .Select(file => file.Name == "generation_config.json" && vocabulary is not null ? Renumbered(file, vocabulary, models[0], notes) : file),
+            .. donor.Where(file => !TokenizerFiles.Has(file.Name) && (options.CopyTokenizer || file.Name == GenerationConfig))
+                .Select(file => file.Name == GenerationConfig && vocabulary is not null ? Renumbered(file, vocabulary, models[0], notes) : file),
         ];
     }
 

@@ -6,7 +6,8 @@ using Recall.Tokenization;
 namespace Recall.Planning;
 
 /// <summary>
-/// The output's vocabulary (mergekit's <c>tokenizer</c>): its tokenizer, and for every model which rows its embedding and head have in it. All
+/// The output's vocabulary (mergekit's <c>tokenizer</c>): its tokenizer, and for every model which rows its embedding and head have in it.
+/// All
 /// models get the new shape before a method sees them; a token that a model lacks has there the row that <see cref="TokenRows"/> chooses.
 /// </summary>
 sealed class OutputVocabulary
@@ -15,7 +16,9 @@ sealed class OutputVocabulary
     readonly ImmutableArray<RowMap> _maps;
     readonly TokenizerConfig _asked;
 
-    OutputVocabulary(ImmutableArray<OpenedModel> models, TokenizerConfig asked, TokenizerDraft draft, IReadOnlyList<CheckpointFile> files, ImmutableArray<RowMap> maps)
+    OutputVocabulary(
+        ImmutableArray<OpenedModel> models, TokenizerConfig asked, TokenizerDraft draft, IReadOnlyList<CheckpointFile> files,
+        ImmutableArray<RowMap> maps)
     {
         (_models, _asked, _maps) = (models, asked, maps);
         (Draft, Files) = (draft, files);
@@ -50,16 +53,18 @@ sealed class OutputVocabulary
     static (TokenizerDraft, IReadOnlyList<CheckpointFile>) Start(
         TokenizerConfig asked, ImmutableArray<OpenedModel> models, ImmutableArray<ModelVocabulary> vocabularies)
     {
-        if (asked.Kind != VocabularyKind.Model) return (new TokenizerDraft(vocabularies[0].File, vocabularies[0].Size), models[0].Checkpoint.Files);
+        if (asked.Kind != VocabularyKind.Model)
+            return (new TokenizerDraft(vocabularies[0].File, vocabularies[0].Size), models[0].Checkpoint.Files);
         // Of a model that has no part in the merge only the tokenizer is taken.
         int index = OpenedModel.IndexOf(models, asked.Model!);
         var model = index >= 0 ? models[index] : OpenedModel.Open(asked.Model!);
         var file = TokenizerFile.Find(model.Checkpoint.Files, model.Name)
-            ?? throw asked.Place.Error($"{model.Name} has no tokenizer.json, and its vocabulary is asked for; copy its tokenizer beside it");
+            ?? throw ModelVocabulary.NoTokenizer(model, asked.Place);
         return (new TokenizerDraft(file), model.Checkpoint.Files);
     }
 
-    /// <summary>As in mergekit, a token that the config names becomes a plain added token; what the tokenizer holds as special stays so.</summary>
+    /// <summary>As in mergekit, a token that the config names becomes a plain added token; what the tokenizer marks special stays
+    /// so.</summary>
     static void AddAsked(TokenizerDraft draft, TokenConfig asked)
     {
         if (asked.Token.Length == 0) throw asked.Place.Error("an empty text is no token");
@@ -71,7 +76,8 @@ sealed class OutputVocabulary
     public bool Covers(string name)
     {
         var family = _models[0].Architecture;
-        return name == family.Embedding || name == family.Head || (name.EndsWith(".bias", StringComparison.Ordinal) && name[..^5] + ".weight" == family.Head);
+        return name == family.Embedding || name == family.Head
+            || (name.EndsWith(".bias", StringComparison.Ordinal) && name[..^5] + ".weight" == family.Head);
     }
 
     /// <summary>A model's tensor with the rows of the output's vocabulary.</summary>
@@ -87,12 +93,15 @@ sealed class OutputVocabulary
         foreach (var (source, last) in map.LastRows())
         {
             var tensor = sources[source] = tensorOf(source)
-                ?? throw _asked.Place.Error($"{_models[source].Name} lacks tensor {name}, and {_models[model].Name} takes rows of its tokens from there");
-            if (tensor.Shape.Rank != own.Shape.Rank || tensor.Shape.Rank is < 1 or > 2 || (tensor.Shape.Rank == 2 && tensor.Shape[1] != own.Shape[1]))
-                throw _asked.Place.Error($"{name} has shape {own.Shape} in {_models[model].Name}, {tensor.Shape} in {_models[source].Name}: rows of one width are expected");
-            if (last >= tensor.Shape[0])
-                throw _asked.Place.Error($"{name} of {_models[source].Name} has {tensor.Shape[0]} rows, too few for the token with id {last}");
+                ?? throw Error(source, $"lacks tensor {name}, and {_models[model].Name} takes rows from there");
+            bool alike = own.Shape.Rank is 1 or 2 && tensor.Shape.Dimensions.Skip(1).SequenceEqual(own.Shape.Dimensions.Skip(1))
+                && tensor.Shape.Rank == own.Shape.Rank;
+            if (!alike)
+                throw Error(source, $"has {name} of shape {tensor.Shape}, {_models[model].Name} {own.Shape}: rows of one width are expected");
+            if (last >= tensor.Shape[0]) throw Error(source, $"has {tensor.Shape[0]} rows in {name}, too few for the token with id {last}");
         }
         return map.IsWhole(model, own.Shape[0]) ? own : new GatheredTensor(own, [.. sources], map);
     }
+
+    ConfigurationException Error(int model, string what) => _asked.Place.Error($"{_models[model].Name} {what}");
 }

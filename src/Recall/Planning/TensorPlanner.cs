@@ -35,6 +35,9 @@ sealed class TensorPlanner
         _parameters = new ParameterLookup(config, method, models, weighting is not null);
     }
 
+    /// <summary>In a merge of bare files of weights: what becomes of tensors that not all have.</summary>
+    public PartialInputs? Partial { get; init; }
+
     /// <summary>What the user should know.</summary>
     public IReadOnlyList<string> Notes => _notes;
 
@@ -48,6 +51,7 @@ sealed class TensorPlanner
             for (int layer = 0; layer < slice.Layers; layer++) PlanLayer(slice, layer);
         // mergekit pairs the last slice's sources with the inputs of the first: surplus ones have no part in what comes after the layers.
         PlanOutside([.. _slices[^1].Sources.Take(_slices[0].Sources.Length)], _slices[^1], after: true);
+        _notes.AddRange(Partial?.Notes() ?? []);
         _notes.AddRange(_parameters.UnusedFilters([.. _tensors.SelectMany(tensor => tensor.Sources.Select(source => source.Name).Append(tensor.Name)).Distinct()]));
         return _tensors;
     }
@@ -87,7 +91,15 @@ sealed class TensorPlanner
         var found = sources.Zip(names, (source, sourceName) => Take(source.Model, sourceName)).ToList();
         var have = Enumerable.Range(0, sources.Length).Where(i => found[i] is not null).ToList();
         if (have.Count == 0 && !required) return;
-        if (have.Count < sources.Length)
+        if (have.Count < sources.Length && Partial is not null)
+        {
+            var lacking = sources.Where((_, i) => found[i] is null).ToList();
+            bool baseLacks = _method.Base == BaseUse.Required && lacking.Exists(source => source.Model == slice.Base);
+            string owner = _models[sources[have[0]].Model].Name;
+            if (!Partial.Takes(name, baseLacks, lacking[0].Describe($"{_models[lacking[0].Model].Name} lacks tensor {name}, which {owner} has")))
+                return;
+        }
+        else if (have.Count < sources.Length)
         {
             var lacking = Enumerable.Range(0, sources.Length).First(i => found[i] is null);
             if (required)

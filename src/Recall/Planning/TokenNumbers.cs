@@ -4,7 +4,8 @@ using Recall.Tokenization;
 namespace Recall.Planning;
 
 /// <summary>
-/// Numbers of tokens in config.json and generation_config.json (<c>eos_token_id</c> and the like): they follow the token into the output's vocabulary.
+/// Numbers of tokens in config.json and generation_config.json (<c>eos_token_id</c> and the like): they follow the token into the output's
+/// vocabulary.
 /// mergekit keeps the number, which then means another token.
 /// </summary>
 static class TokenNumbers
@@ -25,7 +26,7 @@ static class TokenNumbers
         foreach (string key in json.Select(entry => entry.Key).Where(key => key.EndsWith(Ending, StringComparison.Ordinal)).ToList())
         {
             var old = json[key]!;
-            var made = old is JsonArray list ? new JsonArray([.. list.Select(item => Followed(item)).Where(item => item is not null)]) : Followed(old);
+            var made = old is JsonArray list ? new JsonArray([.. list.Select(Followed).Where(item => item is not null)]) : Followed(old);
             if (JsonNode.DeepEquals(old, made)) continue;
             notes.Add($"{name}: {key} was {old.ToJsonString()}, which is {made?.ToJsonString() ?? "no token"} in the output's vocabulary");
             json[key] = made;
@@ -35,7 +36,8 @@ static class TokenNumbers
 
         JsonNode? Followed(JsonNode? number)
         {
-            if (number is not JsonValue value || !value.TryGetValue(out int id) || before.TokenOf(id) is not { } token) return number?.DeepClone();
+            if (number is not JsonValue value || !value.TryGetValue(out int id)) return number?.DeepClone();
+            if (before.TokenOf(id) is not { } token) return number.DeepClone();
             return vocabulary.Draft.IdOf(token) is { } now ? JsonValue.Create(now) : null;
         }
     }

@@ -5,9 +5,9 @@ using Recall.Configuration;
 namespace Recall.Planning;
 
 /// <summary>
-/// Chooses, for every token of the output's vocabulary and every model, the row that the model has for it. A model that has the token keeps its own
-/// row, unless the config forces another; one that lacks it gets the row that the config names, or else: the only model's that has it; the base's, if it has
-/// it; the mean over the models that have it; zeros where none has.
+/// Chooses, for every token of the output's vocabulary and every model, the row that the model has for it. A model that has the token keeps
+/// its own row, unless the config forces another; one that lacks it gets the row that the config names, or else: the only model's that has
+/// it; the base's, if it has it; the mean over the models that have it; zeros where none has.
 /// </summary>
 sealed class TokenRows
 {
@@ -50,7 +50,10 @@ sealed class TokenRows
         }
         foreach (var map in maps) map.Add(RowMap.MeanOfAll, 0, rows - tokens.Length);
         if (_nowhere.Count > 0)
-            notes.Add($"no model has a row for {string.Join(", ", _nowhere.Take(MostNamed).Select(Quoted.Of))}{(_nowhere.Count > MostNamed ? $" and {_nowhere.Count - MostNamed} more" : "")}: zeros");
+        {
+            string more = _nowhere.Count > MostNamed ? $" and {_nowhere.Count - MostNamed} more" : "";
+            notes.Add($"no model has a row for {string.Join(", ", _nowhere.Take(MostNamed).Select(Quoted.Of))}{more}: zeros");
+        }
         return [.. maps.Select(map => map.Build())];
     }
 
@@ -75,8 +78,8 @@ sealed class TokenRows
             case TokenSource.OtherToken(var reference, var text, var id):
                 int other = IndexOf(reference, asked), rows = _vocabularies[other].Rows;
                 int row = id ?? _vocabularies[other].File.IdOf(text!) ?? throw Lacks(asked, other, text!);
-                if (row >= rows)
-                    throw asked.Place.Error($"{_models[other].Name} has {rows} embedding rows, none for {(id is null ? $"token {Quoted.Of(text!)} with id {row}" : $"token_id {row}")}");
+                string told = id is null ? $"token {Quoted.Of(text!)} with id {row}" : $"token_id {row}";
+                if (row >= rows) throw asked.Place.Error($"{_models[other].Name} has {rows} embedding rows, none for {told}");
                 return [new SourceRow(other, row)];
             default:
                 return [];
@@ -86,12 +89,16 @@ sealed class TokenRows
     int IndexOf(ModelReference reference, TokenConfig asked)
     {
         int index = OpenedModel.IndexOf(_models, reference);
-        return index >= 0 ? index : throw asked.Place.Error($"{reference} has no part in the merge; models here: {string.Join(", ", _models.Select(model => model.Name))}");
+        if (index >= 0) return index;
+        string here = string.Join(", ", _models.Select(model => model.Name));
+        throw asked.Place.Error($"{reference} has no part in the merge; models here: {here}");
     }
 
     ConfigurationException Lacks(TokenConfig asked, int model, string token)
     {
-        string? near = Quoted.Nearest(token, _vocabularies[model].File.Tokens.Select(each => each.Token).Where(each => Math.Abs(each.Length - token.Length) <= 2));
-        return asked.Place.Error($"{_models[model].Name} has no token {Quoted.Of(token)}{(near is null ? "" : $"; did you mean {Quoted.Of(near)}?")}");
+        var alike = _vocabularies[model].File.Tokens.Select(each => each.Token).Where(each => Math.Abs(each.Length - token.Length) <= 2);
+        string? near = Quoted.Nearest(token, alike);
+        string hint = near is null ? "" : $"; did you mean {Quoted.Of(near)}?";
+        return asked.Place.Error($"{_models[model].Name} has no token {Quoted.Of(token)}{hint}");
     }
 }

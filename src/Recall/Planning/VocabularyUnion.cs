@@ -4,8 +4,8 @@ using Recall.Tokenization;
 namespace Recall.Planning;
 
 /// <summary>
-/// The tokens that only some models have, appended to the base's: first those of the models' own vocabularies, then the added ones, model after model,
-/// by ascending id. Of settings that differ the first hold.
+/// The tokens that only some models have, appended to the base's: first those of the models' own vocabularies, then the added ones, model
+/// after model, by ascending id. Of settings that differ the first hold.
 /// </summary>
 static class VocabularyUnion
 {
@@ -20,7 +20,8 @@ static class VocabularyUnion
                 if (!vocabulary.File.IsAdded(token) && draft.IdOf(token) is null)
                     draft.Add(new AddedToken(0, token, false, false, false, Normalized: true, Special: false));
         }
-        var defined = draft.Start.Added.Where(token => token.Id < vocabularies[0].Size).ToDictionary(token => token.Content, token => token, StringComparer.Ordinal);
+        var defined = draft.Start.Added.Where(token => token.Id < vocabularies[0].Size)
+            .ToDictionary(token => token.Content, StringComparer.Ordinal);
         foreach (var vocabulary in vocabularies)
         {
             var other = new List<string>();
@@ -30,8 +31,9 @@ static class VocabularyUnion
                 else if (defined[token.Content] with { Id = token.Id } != token) other.Add(token.Content);
             }
             if (other.Count == 0) continue;
+            string more = other.Count > MostNamed ? $" and {other.Count - MostNamed} more" : "";
             string named = string.Join(", ", other.Take(MostNamed).Select(Quoted.Of));
-            notes.Add($"added tokens {named}{(other.Count > MostNamed ? $" and {other.Count - MostNamed} more" : "")} have other settings in {vocabulary.Model} than in a model before it, whose settings hold");
+            notes.Add($"added tokens {named}{more} have other settings in {vocabulary.Model} than in a model before it, whose settings hold");
         }
     }
 }

@@ -10,11 +10,13 @@ static class ChatTemplate
 {
     const int ShortestLiteral = 20;
 
-    /// <summary>A model's template: chat_template.jinja, or else that of tokenizer_config.json (of several the default one). Null: none.</summary>
+    /// <summary>A model's template: chat_template.jinja, or else that of tokenizer_config.json (of several the default one). Null:
+    /// none.</summary>
     /// <exception cref="RecallException">tokenizer_config.json is broken.</exception>
     public static string? Of(IReadOnlyList<CheckpointFile> files)
     {
-        if (files.FirstOrDefault(file => file.Name == "chat_template.jinja") is { } own) return Encoding.UTF8.GetString(own.Read().Span);
+        if (files.FirstOrDefault(file => file.Name == "chat_template.jinja") is { } own)
+            return Encoding.UTF8.GetString(own.Read().Span);
         if (files.FirstOrDefault(file => file.Name == "tokenizer_config.json") is not { } config) return null;
         return TokenizerFiles.ReadObject(config)["chat_template"] switch
         {
@@ -24,7 +26,8 @@ static class ChatTemplate
         };
     }
 
-    /// <summary>The template that most models have, blanks around it left out; of equally many the first. Null where none has one.</summary>
+    /// <summary>The template that most models have, blanks around it left out; of equally many the first. Null where none has
+    /// one.</summary>
     public static string? MostCommon(IEnumerable<IReadOnlyList<CheckpointFile>> models) =>
         models.Select(Of).Select(template => template?.Trim()).Where(template => !string.IsNullOrEmpty(template))
             .GroupBy(template => template, StringComparer.Ordinal).MaxBy(group => group.Count())?.Key;
@@ -38,8 +41,8 @@ static class ChatTemplate
         {
             string known = $"auto, {string.Join(", ", BundledTemplates.Names)}";
             string hint = Quoted.Nearest(text, BundledTemplates.Names.Append("auto")) is { } near ? $"; did you mean '{near}'?" : "";
-            throw new RecallException(
-                $"{Quoted.Of(text)} is no chat template: one of {known} is expected, or Jinja of at least {ShortestLiteral} characters with a '{{' in it{hint}");
+            throw new RecallException($"{Quoted.Of(text)} is no chat template: one of {known} is expected, or Jinja of at least "
+                + $"{ShortestLiteral} characters with a '{{' in it{hint}");
         }
         JinjaTemplate.Parse(text, "this is no Jinja", JinjaOptions.Chat);
         return text;

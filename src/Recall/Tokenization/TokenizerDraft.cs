@@ -6,7 +6,8 @@ using Recall.Tokenization.Models;
 namespace Recall.Tokenization;
 
 /// <summary>
-/// A tokenizer.json in the making: that of one model, without the tokens from some id on, with further added tokens behind. Ids never change;
+/// A tokenizer.json in the making: that of one model, without the tokens from some id on, with further added tokens behind. Ids never
+/// change;
 /// everything else stays as it was written.
 /// </summary>
 sealed class TokenizerDraft
@@ -53,7 +54,8 @@ sealed class TokenizerDraft
     }
 
     /// <summary>The id of a token; null where there is none.</summary>
-    public int? IdOf(string token) => _added.TryGetValue(token, out var added) ? added.Id : Start.IdOf(token) is { } id && id < _kept ? id : null;
+    public int? IdOf(string token) =>
+        _added.TryGetValue(token, out var added) ? added.Id : Start.IdOf(token) is { } id && id < _kept ? id : null;
 
     /// <summary>The added token of that content, or null.</summary>
     public AddedToken? FindAdded(string token) => _added.TryGetValue(token, out var added) ? added : null;
@@ -95,7 +97,7 @@ sealed class TokenizerDraft
             bool listed = false;
             foreach (var (key, part) in root.Properties)
             {
-                if (key is "post_processor" or "padding") CheckMentions(part);
+                if (key is "post_processor" or "padding" && IsCut) CheckMentions(part);
                 writer.WritePropertyName(key);
                 listed |= key == "added_tokens";
                 if (key == "added_tokens") WriteAdded(writer);
@@ -173,25 +175,26 @@ sealed class TokenizerDraft
         return IsLeftOut(left) || IsLeftOut(right) || IsLeftOut(string.Concat(left, right.AsSpan(Math.Min(prefix, right.Length))));
     }
 
+    /// <summary>A post-processor puts tokens around a text, padding behind it: they must be there.</summary>
     void CheckMentions(JsonPart part)
     {
-        switch (part.Element.ValueKind)
+        if (part.Element.ValueKind != JsonValueKind.Object) return;
+        foreach (var (key, value) in part.Properties)
         {
-            case JsonValueKind.Object:
-                foreach (var (key, value) in part.Properties)
-                {
-                    if (IsLeftOut(key)) throw Needed(part, key);
-                    CheckMentions(value);
-                }
-                break;
-            case JsonValueKind.Array:
-                foreach (var item in part.Items) CheckMentions(item);
-                break;
-            case JsonValueKind.String when IsLeftOut(part.Text):
-                throw Needed(part, part.Text);
+            IEnumerable<string> tokens = key switch
+            {
+                "special_tokens" => value.Properties.Select(token => token.Key),
+                "sep" or "cls" => value.Items.Take(1).Select(token => token.Text),
+                "pad_token" => [value.Text],
+                _ => [],
+            };
+            if (tokens.FirstOrDefault(IsLeftOut) is { } needed) throw Needed(value, needed);
+            if (key == "processors")
+                foreach (var item in value.Items) CheckMentions(item);
         }
     }
 
     RecallException Needed(JsonPart part, string token) => part.Error(
-        $"names token {Quoted.Of(token)}, whose id {Start.IdOf(token)} is beyond the model's vocab_size {_kept}: the tokenizer does not belong to the model");
+        $"names token {Quoted.Of(token)}, whose id {Start.IdOf(token)} is beyond the model's vocab_size {_kept}: "
+        + "the tokenizer does not belong to the model");
 }

@@ -5,7 +5,8 @@ using Recall.Checkpoints;
 namespace Recall.Tokenization;
 
 /// <summary>
-/// The tokens of a tokenizer.json of any kind, with their ids: as much of it as merging vocabularies takes. Whether Recall can use it to read text
+/// The tokens of a tokenizer.json of any kind, with their ids: as much of it as merging vocabularies takes. Whether Recall can use it to
+/// read text
 /// does not matter here.
 /// </summary>
 sealed class TokenizerFile
@@ -22,7 +23,8 @@ sealed class TokenizerFile
         foreach (var item in root.Find("added_tokens")?.Items ?? [])
         {
             if (AddedToken.Read(item, _model) is not { } token) continue;
-            if (!_added.TryAdd(token.Content, token.Id)) throw item.Error($"token {Quoted.Of(token.Content)}, or its id {token.Id}, stands twice");
+            if (!_added.TryAdd(token.Content, token.Id))
+                throw item.Error($"token {Quoted.Of(token.Content)}, or its id {token.Id}, stands twice");
             added.Add(token);
         }
         Added = [.. added.OrderBy(token => token.Id)];
@@ -66,10 +68,12 @@ sealed class TokenizerFile
     /// <exception cref="RecallException">Broken, or there only in a form that Recall does not read.</exception>
     public static TokenizerFile? Find(IReadOnlyList<CheckpointFile> files, string model)
     {
-        if (files.FirstOrDefault(file => file.Name == "tokenizer.json") is { } file) return Parse(file.Read(), file.Source ?? $"{model}: tokenizer.json");
+        if (files.FirstOrDefault(file => file.Name == "tokenizer.json") is { } file)
+            return Parse(file.Read(), file.Source ?? $"{model}: tokenizer.json");
         var other = files.FirstOrDefault(each => TokenizerFiles.OfVocabulary.Contains(each.Name));
         return other is null ? null : throw new RecallException(
-            $"{model}: has {other.Name}, but Recall reads tokenizer.json; save it from transformers once with AutoTokenizer.from_pretrained(…).save_pretrained(…)");
+            $"{model}: has {other.Name}, but Recall reads tokenizer.json; save it from transformers once with "
+            + "AutoTokenizer.from_pretrained(…).save_pretrained(…)");
     }
 
     /// <summary>Reads a tokenizer.json.</summary>

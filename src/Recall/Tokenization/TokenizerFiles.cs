@@ -7,10 +7,13 @@ using Recall.Checkpoints;
 
 namespace Recall.Tokenization;
 
-/// <summary>The files of a tokenizer beside tokenizer.json: which there are, and what a new vocabulary or chat template makes of them.</summary>
+/// <summary>The files of a tokenizer beside tokenizer.json: which there are, and what a new vocabulary or chat template makes of
+/// them.</summary>
 static class TokenizerFiles
 {
     static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    static readonly JsonDocumentOptions Strict = new() { MaxDepth = 64, AllowDuplicateProperties = false };
 
     /// <summary>Other forms of the vocabulary: they do not follow when it changes.</summary>
     public static readonly ImmutableArray<string> OfVocabulary =
@@ -22,7 +25,8 @@ static class TokenizerFiles
     /// <summary>True for a file of the tokenizer.</summary>
     public static bool Has(string name) => Others.Contains(name) || OfVocabulary.Contains(name);
 
-    /// <summary>The tokenizer files of a model with another vocabulary, or another chat template; byte for byte where neither changes them.</summary>
+    /// <summary>The tokenizer files of a model with another vocabulary, or another chat template; byte for byte where neither changes
+    /// them.</summary>
     /// <param name="files">The model's.</param>
     /// <param name="draft">The vocabulary; null: the model's own.</param>
     /// <param name="chatTemplate">The template; null: the model's own.</param>
@@ -33,11 +37,15 @@ static class TokenizerFiles
         {
             if (draft is not null && OfVocabulary.Contains(file.Name)) continue;
             if (chatTemplate is not null && file.Name == "chat_template.jinja") continue;
-            if (draft is not null && file.Name == "tokenizer.json") yield return Made(file.Name, draft.Write());
-            else if (draft is not null && file.Name == "added_tokens.json") yield return Made(file.Name, AddedTokens(draft));
-            else if (file.Name == "tokenizer_config.json" && (draft is not null || chatTemplate is not null)) yield return Made(file.Name, Config(file, draft, chatTemplate));
-            else if (file.Name == "special_tokens_map.json" && draft is { IsCut: true }) yield return Made(file.Name, Config(file, draft, null));
-            else yield return file;
+            yield return file.Name switch
+            {
+                "tokenizer.json" when draft is not null => new CheckpointFile(file.Name, null, draft.Write()),
+                "added_tokens.json" when draft is not null => Made(file.Name, AddedTokens(draft)),
+                "special_tokens_map.json" when draft is { IsCut: true } => Made(file.Name, Config(file, draft, null)),
+                "tokenizer_config.json" when draft is not null || chatTemplate is not null =>
+                    Made(file.Name, Config(file, draft, chatTemplate)),
+                _ => file,
+            };
         }
         // Newer versions of transformers read this file, older ones and other programs the key of tokenizer_config.json.
         if (chatTemplate is not null) yield return new CheckpointFile("chat_template.jinja", null, Encoding.UTF8.GetBytes(chatTemplate));
@@ -50,7 +58,7 @@ static class TokenizerFiles
         string where = file.Source ?? file.Name;
         try
         {
-            return JsonNode.Parse(file.Read().Span, documentOptions: new JsonDocumentOptions { MaxDepth = 64, AllowDuplicateProperties = false }) as JsonObject
+            return JsonNode.Parse(file.Read().Span, documentOptions: Strict) as JsonObject
                 ?? throw new RecallException($"{where}: must hold a JSON object");
         }
         catch (Exception e) when (e is JsonException or ArgumentException)
@@ -60,9 +68,8 @@ static class TokenizerFiles
     }
 
     /// <summary>A file made in memory.</summary>
-    public static CheckpointFile Made(string name, JsonObject json) => Made(name, Encoding.UTF8.GetBytes(json.ToJsonString(Indented) + "\n"));
-
-    static CheckpointFile Made(string name, byte[] content) => new(name, null, content);
+    public static CheckpointFile Made(string name, JsonObject json) =>
+        new(name, null, Encoding.UTF8.GetBytes(json.ToJsonString(Indented) + "\n"));
 
     static JsonObject AddedTokens(TokenizerDraft draft) =>
         new(draft.Added.Select(token => KeyValuePair.Create(token.Content, (JsonNode?)token.Id)));
@@ -81,7 +88,8 @@ static class TokenizerFiles
     }
 
     static string? Content(JsonNode? token) =>
-        (token is JsonObject settings ? settings["content"] : token) is JsonValue value && value.TryGetValue(out string? content) ? content : null;
+        (token is JsonObject settings ? settings["content"] : token) is JsonValue value && value.TryGetValue(out string? content)
+            ? content : null;
 
     static JsonObject Decoder(TokenizerDraft draft) => new(draft.Added.Select(token => KeyValuePair.Create(
         token.Id.ToString(System.Globalization.CultureInfo.InvariantCulture), (JsonNode?)new JsonObject

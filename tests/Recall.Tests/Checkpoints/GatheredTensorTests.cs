@@ -13,12 +13,14 @@ public class GatheredTensorTests
     static readonly Gen<(int Kind, int Row, int Count)> Piece = Gen.Select(Gen.Int[-2, Sources - 1], Gen.Int[0, 30], Gen.Int[1, 9]);
 
     [Fact]
-    public void AnyMapReadInAnyPieces() => Gen.Select(Piece.List[1, 12], Gen.Int[1, 700], Gen.Int[0, 5], Gen.Int[1, 900]).Sample((pieces, width, padding, step) =>
+    public void AnyMapReadInAnyPieces() => Gen.Select(Piece.List[1, 12], Gen.Int[1, 700], Gen.Int[0, 5], Gen.Int[1, 900]).Sample(drawn =>
     {
+        var (pieces, width, padding, step) = drawn;
         using var folder = new TemporaryFolder();
         var values = new float[Sources][];
         for (int i = 0; i < Sources; i++) values[i] = [.. Enumerable.Range(0, 40 * width).Select(k => (float)((k * 31 + i * 7) % 251) / 8)];
-        SafetensorsWriter.Write(folder["a.safetensors"], values.Select((all, i) => TensorBytes.Of($"m{i}", new Shape(40, width), all, DType.BF16)));
+        SafetensorsWriter.Write(folder["a.safetensors"],
+            values.Select((all, i) => TensorBytes.Of($"m{i}", new Shape(40, width), all, DType.BF16)));
         using var file = DataFile.Open(folder["a.safetensors"]);
         var tensors = SafetensorsFile.Read(file).Tensors;
 
@@ -56,7 +58,8 @@ public class GatheredTensorTests
         Assert.Equal(new Shape(expected.Count, width), gathered.Shape);
         var all = new float[gathered.Shape.Elements];
         var reader = new TileReader();
-        for (int start = 0; start < all.Length; start += step) gathered.Read(reader, start, all.AsSpan(start, Math.Min(step, all.Length - start)));
+        for (int start = 0; start < all.Length; start += step)
+            gathered.Read(reader, start, all.AsSpan(start, Math.Min(step, all.Length - start)));
         Assert.Equal(expected.SelectMany(row => row), all);
     }, iter: 60);
 

@@ -57,7 +57,7 @@ sealed class MergekitCase(string root, string name)
     public double Compare(string output, string expectedFolder = "expected")
     {
         string folder = Path.Combine(Folder, expectedFolder);
-        var expected = (Directory.Exists(folder) ? Checkpoint.Open(folder).Tensors : []).ToDictionary(tensor => tensor.Name);
+        var expected = (Path.Exists(folder) ? Checkpoint.Open(folder).Tensors : []).ToDictionary(tensor => tensor.Name);
         string proposed = Path.Combine(Folder, "proposed.safetensors");
         if (File.Exists(proposed))
             foreach (var tensor in Checkpoint.Open(proposed).Tensors) expected[tensor.Name] = tensor;

@@ -13,7 +13,8 @@ static class TokenizerComparison
         switch ((string?)tokenizer?["compare"])
         {
             case "bytes":
-                foreach (string file in Directory.GetFiles(expected).Select(Path.GetFileName).Where(name => name is not "config.json" && !name!.EndsWith(".safetensors", StringComparison.Ordinal))!)
+                foreach (string file in Directory.GetFiles(expected).Where(path => !path.EndsWith(".safetensors", StringComparison.Ordinal))
+                    .Select(path => Path.GetFileName(path)).Where(name => name != "config.json"))
                     Assert.Equal(File.ReadAllBytes(Path.Combine(expected, file)), File.ReadAllBytes(Path.Combine(output, file)));
                 break;
             case "vocabulary":
@@ -24,7 +25,8 @@ static class TokenizerComparison
                 Assert.Equal(Template(expected), Template(output));
                 // It serves: what the new vocabulary's own tokens stand for is read as them.
                 var loaded = Tokenizer.Load(Checkpoint.Open(output));
-                foreach (var (token, id, _) in Added(have).Where(token => token.Content.StartsWith('<'))) Assert.Equal([id], loaded.Encode(token, addSpecialTokens: false));
+                foreach (var (token, id, _) in Added(have).Where(token => token.Content.StartsWith('<')))
+                    Assert.Equal([id], loaded.Encode(token, addSpecialTokens: false));
                 break;
         }
         if (tokenizer?["chat_template"] is { } template) Assert.Equal((string)template!, Template(output));
@@ -46,7 +48,8 @@ static class TokenizerComparison
 
     static List<string> Merges(JsonNode json) => [.. ((JsonArray)json["model"]!["merges"]!).Select(merge => merge!.ToJsonString())];
 
-    /// <summary>Newer versions of transformers read chat_template.jinja, older ones the key of tokenizer_config.json: both must say the same.</summary>
+    /// <summary>Newer versions of transformers read chat_template.jinja, older ones the key of tokenizer_config.json: both must say the
+    /// same.</summary>
     static string? Template(string folder)
     {
         string file = Path.Combine(folder, "chat_template.jinja"), config = Path.Combine(folder, "tokenizer_config.json");

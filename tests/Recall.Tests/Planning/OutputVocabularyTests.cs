@@ -8,10 +8,13 @@ using Recall.Tests.Mergekit;
 
 namespace Recall.Tests.Planning;
 
-/// <summary>Models with different vocabularies become one, row by row; what cannot is refused in the plan, with its place in the config.</summary>
+/// <summary>Models with different vocabularies become one, row by row; what cannot is refused in the plan, with its place in the
+/// config.</summary>
 public sealed class OutputVocabularyTests : IDisposable
 {
     readonly TemporaryFolder _folder = new();
+
+    MergeOptions To => new() { Output = _folder["out"] };
 
     string Model(string name, int seed, string letters, params string[] added)
     {
@@ -19,14 +22,17 @@ public sealed class OutputVocabularyTests : IDisposable
         return TinyTokenizer.Write(_folder[name], letters, added);
     }
 
-    MergeConfig Config(string tokenizer, string more = "", string method = "linear", params string[] models) => MergeConfig.Parse(
-        $"merge_method: {method}\nmodels:\n{string.Concat(models.Select(model => $"  - {{model: {model}, parameters: {{weight: 1}}}}\n"))}{tokenizer}\n{more}\n", "merge.yaml");
+    static MergeConfig Config(string tokenizer, string more = "", string method = "linear", params string[] models)
+    {
+        string list = string.Concat(models.Select(model => $"  - {{model: {model}, parameters: {{weight: 1}}}}\n"));
+        return MergeConfig.Parse($"merge_method: {method}\nmodels:\n{list}{tokenizer}\n{more}\n", "merge.yaml");
+    }
 
-    MergePlan Plan(string tokenizer, params string[] models) => MergePlan.Make(Config(tokenizer, models: models), new MergeOptions { Output = _folder["out"] });
+    MergePlan Plan(string tokenizer, params string[] models) => MergePlan.Make(Config(tokenizer, models: models), To);
 
     string Refused(string tokenizer, params string[] models)
     {
-        var error = Assert.ThrowsAny<RecallException>(() => MergeRun.Run(Config(tokenizer, models: models), new MergeOptions { Output = _folder["out"] }));
+        var error = Assert.ThrowsAny<RecallException>(() => MergeRun.Run(Config(tokenizer, models: models), To));
         Assert.False(Directory.Exists(_folder["out"]), "something was written");
         return error.Message;
     }
@@ -41,7 +47,7 @@ public sealed class OutputVocabularyTests : IDisposable
     public void AUnionKeepsEveryTokensRow()
     {
         string a = Model("a", 1, "xyz", "<s>"), b = Model("b", 2, "zyxw", "<t>");
-        MergeRun.Run(Config("tokenizer: {source: union, pad_to_multiple_of: 8}", models: [a, b]), new MergeOptions { Output = _folder["out"] });
+        MergeRun.Run(Config("tokenizer: {source: union, pad_to_multiple_of: 8}", models: [a, b]), To);
         foreach (string tensor in (string[])["model.embed_tokens.weight", "lm_head.weight"])
         {
             var (rowsA, rowsB, rows) = (Rows(a, tensor), Rows(b, tensor), Rows(_folder["out"], tensor));
@@ -120,16 +126,21 @@ public sealed class OutputVocabularyTests : IDisposable
         var json = Checkpoint.ReadConfig(Path.Combine(b, "config.json"));
         json["vocab_size"] = 9;
         File.WriteAllText(Path.Combine(b, "config.json"), json.ToJsonString());
-        Assert.Equal($"merge.yaml:5:19 tokenizer_source: {b}: config.json says vocab_size 9, but model.embed_tokens.weight has 4 rows", Refused("tokenizer_source: union", a, b));
+        Assert.Equal(
+            $"merge.yaml:5:19 tokenizer_source: {b}: config.json says vocab_size 9, but model.embed_tokens.weight has 4 rows",
+            Refused("tokenizer_source: union", a, b));
     }
 
     [Fact]
     public void AHeadWithFewerRowsThanItsEmbeddingIsRefused()
     {
         string a = Model("a", 1, "xyz"), b = _folder["b"];
-        TinyModel.Write(b, 2, DType.F32, vocabulary: 4, change: tensors => tensors["lm_head.weight"] = (new Shape(3, TinyModel.Hidden), new float[3 * TinyModel.Hidden]));
+        var head = (new Shape(3, TinyModel.Hidden), new float[3 * TinyModel.Hidden]);
+        TinyModel.Write(b, 2, DType.F32, vocabulary: 4, change: tensors => tensors["lm_head.weight"] = head);
         TinyTokenizer.Write(b, "xyzw");
-        Assert.Equal($"merge.yaml:5:19 tokenizer_source: lm_head.weight of {b} has 3 rows, too few for the token with id 3", Refused("tokenizer_source: union", a, b));
+        Assert.Equal(
+            $"merge.yaml:5:19 tokenizer_source: {b} has 3 rows in lm_head.weight, too few for the token with id 3",
+            Refused("tokenizer_source: union", a, b));
     }
 
     [Fact]
@@ -138,14 +149,14 @@ public sealed class OutputVocabularyTests : IDisposable
         string a = Model("a", 1, "xyz"), b = _folder["b"];
         TinyModel.Write(b, 2, DType.F32, vocabulary: 4, hidden: 32);
         TinyTokenizer.Write(b, "xyzw");
-        Assert.Contains("model.embed_tokens.weight has shape [3, 16] in", Refused("tokenizer_source: union", a, b));
+        Assert.Contains($"{b} has model.embed_tokens.weight of shape [4, 32]", Refused("tokenizer_source: union", a, b));
     }
 
     [Fact]
     public void TokensAreMatchedByTextAlsoForMethodsWithABase()
     {
         string a = Model("a", 1, "xy"), b = Model("b", 2, "ywx");
-        MergeRun.Run(Config("tokenizer_source: union", $"base_model: {a}", "task_arithmetic", a, b), new MergeOptions { Output = _folder["out"] });
+        MergeRun.Run(Config("tokenizer_source: union", $"base_model: {a}", "task_arithmetic", a, b), To);
         var (rowsB, rows) = (Rows(b), Rows(_folder["out"]));
         // x y | w: base + (b − base) with the rows of the same token.
         foreach (var (want, have) in new[] { rowsB[2], rowsB[0], rowsB[1] }.Zip(rows))
@@ -153,11 +164,35 @@ public sealed class OutputVocabularyTests : IDisposable
     }
 
     [Fact]
+    public void ATiedHeadIsItsEmbeddingWhereAnotherModelHasOneOfItsOwn()
+    {
+        string a = Model("a", 1, "xy"), b = Model("b", 2, "yz");
+        TinyModel.Write(a, 1, DType.F32, vocabulary: 2, change: tensors => tensors.Remove("lm_head.weight"));
+        MergeRun.Run(Config("tokenizer_source: union", models: [a, b]), To);
+        var (tied, head, rows) = (Rows(a), Rows(b, "lm_head.weight"), Rows(_folder["out"], "lm_head.weight"));
+        foreach (var (want, have) in new[] { tied[0], Mean(tied[1], head[0]), head[1] }.Zip(rows)) Assert.Equal(want, have);
+    }
+
+    [Fact]
+    public void ABiasOfTheHeadFollowsTheTokens()
+    {
+        string a = _folder["a"], b = _folder["b"];
+        void Bias(Dictionary<string, (Shape, float[])> tensors, params float[] values) =>
+            tensors["lm_head.bias"] = (new Shape(values.Length), values);
+        TinyModel.Write(a, 1, DType.F32, vocabulary: 2, change: tensors => Bias(tensors, 1, 2));
+        TinyModel.Write(b, 2, DType.F32, vocabulary: 3, change: tensors => Bias(tensors, 10, 20, 30));
+        TinyTokenizer.Write(a, "xy");
+        TinyTokenizer.Write(b, "yzx");
+        MergeRun.Run(Config("tokenizer_source: union", models: [a, b]), To);
+        Assert.Equal([15.5f, 6, 20], MergekitCase.Values(Checkpoint.Open(_folder["out"]).Find("lm_head.bias")!));
+    }
+
+    [Fact]
     public void AMergeByRepresentationsNeedsOneVocabulary()
     {
         string a = Model("a", 1, "xyz"), b = Model("b", 2, "zyx");
         var error = Assert.ThrowsAny<RecallException>(() => MergePlan.Make(
-            MergeConfig.Parse($"merge_method: recall\nmodels: [{a}, {b}]\ntokenizer_source: union\n", "merge.yaml"), new MergeOptions { Output = _folder["out"] }));
+            MergeConfig.Parse($"merge_method: recall\nmodels: [{a}, {b}]\ntokenizer_source: union\n", "merge.yaml"), To));
         Assert.Contains("the method recall compares what models make of the same tokens", error.Message);
     }
 
@@ -166,8 +201,9 @@ public sealed class OutputVocabularyTests : IDisposable
     {
         string a = Model("a", 1, "xyz"), b = Model("b", 2, "xyz");
         var plan = Plan("chat_template: chatml", a, b);
-        Assert.Contains("<|im_start|>", (string)JsonNode.Parse(plan.Files.Single(file => file.Name == "tokenizer_config.json").Read().Span)!["chat_template"]!);
-        var without = MergePlan.Make(Config("chat_template: chatml", models: [a, b]), new MergeOptions { Output = _folder["out"], CopyTokenizer = false });
+        var written = JsonNode.Parse(plan.Files.Single(file => file.Name == "tokenizer_config.json").Read().Span)!;
+        Assert.Contains("<|im_start|>", (string)written["chat_template"]!);
+        var without = MergePlan.Make(Config("chat_template: chatml", models: [a, b]), To with { CopyTokenizer = false });
         Assert.Empty(without.Files);
         Assert.Contains("merge.yaml:5:16 chat_template: no tokenizer is written, so the chat template is not either", without.Notes);
         Assert.StartsWith("merge.yaml:5:16 chat_template: 'chatm' is no chat template", Refused("chat_template: chatm", a, b));

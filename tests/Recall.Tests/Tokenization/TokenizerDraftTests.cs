@@ -5,10 +5,12 @@ using Recall.Tokenization;
 
 namespace Recall.Tests.Tokenization;
 
-/// <summary>A tokenizer.json with fewer and with more tokens is read again, and reads text as before where the change does not matter.</summary>
+/// <summary>A tokenizer.json with fewer and with more tokens is read again, and reads text as before where the change does not
+/// matter.</summary>
 public class TokenizerDraftTests
 {
-    public static TheoryData<string> Kinds => [.. Directory.GetDirectories(Fixtures.Path("tokenizers")).Select(folder => Path.GetFileName(folder)).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Kinds => 
+        [.. Directory.GetDirectories(Fixtures.Path("tokenizers")).Select(folder => Path.GetFileName(folder)).Order(StringComparer.Ordinal)];
 
     static TokenizerFile Read(string kind) => TokenizerFile.Parse(File.ReadAllBytes(Fixtures.Path("tokenizers", kind, "tokenizer.json")), kind);
 
@@ -68,6 +70,21 @@ public class TokenizerDraftTests
         Assert.Equal("""["a b"]""", json["model"]!["merges"]!.ToJsonString());
     }
 
+    [Theory]
+    [InlineData("\"post_processor\":{\"type\":\"Sequence\",\"processors\":[{\"type\":\"TemplateProcessing\",\"special_tokens\":{\"type\":{}}}]}",
+        "post_processor.processors[0].special_tokens")]
+    [InlineData("\"post_processor\":{\"type\":\"BertProcessing\",\"sep\":[\"type\",1],\"cls\":[\"a\",0]}", "post_processor.sep")]
+    [InlineData("\"padding\":{\"pad_token\":\"type\"}", "padding")]
+    [InlineData("\"post_processor\":{\"type\":\"ByteLevel\"}", null)]
+    [InlineData("\"post_processor\":null", null)]
+    public void ATokenThatTheTokenizerNeedsCannotGo(string part, string? place)
+    {
+        var start = TokenizerFile.Parse(Encoding.UTF8.GetBytes($$$"""{{{{part}}},"model":{"vocab":{"a":0,"type":1},"merges":[]}}"""), "t");
+        var draft = new TokenizerDraft(start, 1);
+        if (place is null) Assert.DoesNotContain("\"type\": 1", Encoding.UTF8.GetString(draft.Write()));
+        else Assert.StartsWith($"t: {place}", Assert.Throws<RecallException>(draft.Write).Message);
+    }
+
     [Fact]
     public void AMadeVocabularyChangesTheOtherFilesThatNameTokens()
     {
@@ -87,11 +104,14 @@ public class TokenizerDraftTests
         ];
         var draft = new TokenizerDraft(start, 3);
         draft.Add(Plain("<x>"));
-        var made = TokenizerFiles.Make(files, draft, "{{ new }}").ToDictionary(file => file.Name, file => Encoding.UTF8.GetString(file.Read().Span));
-        Assert.Equal(["added_tokens.json", "chat_template.jinja", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"], made.Keys.Order(StringComparer.Ordinal));
+        var made = TokenizerFiles.Make(files, draft, "{{ new }}")
+            .ToDictionary(file => file.Name, file => Encoding.UTF8.GetString(file.Read().Span));
+        Assert.Equal(["added_tokens.json", "chat_template.jinja", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"],
+            made.Keys.Order(StringComparer.Ordinal));
         var config = JsonNode.Parse(made["tokenizer_config.json"])!;
         Assert.Equal(["bos_token", "model_max_length", "added_tokens_decoder", "chat_template"], ((JsonObject)config).Select(entry => entry.Key));
-        Assert.Equal(["2 <s> True", "3 <x> False"], ((JsonObject)config["added_tokens_decoder"]!).Select(entry => $"{entry.Key} {entry.Value!["content"]} {(bool)entry.Value["special"]!}"));
+        Assert.Equal(["2 <s> True", "3 <x> False"], ((JsonObject)config["added_tokens_decoder"]!)
+            .Select(entry => $"{entry.Key} {entry.Value!["content"]} {(bool)entry.Value["special"]!}"));
         Assert.Equal("{{ new }}", (string)config["chat_template"]!);
         Assert.Equal("{{ new }}", made["chat_template.jinja"]);
         Same("""{"bos_token":"<s>","additional_special_tokens":["<s>"]}""", made["special_tokens_map.json"]);

@@ -10,6 +10,14 @@ namespace Recall.Checkpoints.Architectures;
 /// <param name="ClassNames">The names that config.json's <c>architectures</c> may hold.</param>
 public sealed record Architecture(string ModelType, params ImmutableArray<string> ClassNames)
 {
+    /// <summary>
+    /// Of weights that are merged by their names alone: it knows neither layers nor embeddings. The names are none that a file of weights has.
+    /// </summary>
+    internal static readonly Architecture Nameless = new("")
+    {
+        LayerPrefix = "\0", LayerCountKey = null, Embedding = "\0embedding", FinalNorm = "\0norm", Head = "\0head",
+    };
+
     /// <summary>What stands before the layer's number in the name of a layer's tensor.</summary>
     public string LayerPrefix { get; init; } = "model.layers.";
 

@@ -48,18 +48,23 @@ public static class YamlDocument
 
     /// <summary>The documents of a text; <paramref name="file"/> stands in messages.</summary>
     /// <exception cref="ConfigurationException">Not YAML.</exception>
-    public static ImmutableArray<YamlNode> ParseAll(string text, string file)
+    public static ImmutableArray<YamlNode> ParseAll(string text, string file) =>
+        [.. ParseStream(text, file).Select(document => document.Node)];
+
+    /// <summary>The documents of a text, each with the line on which it begins: that of its <c>---</c>, where it has one.</summary>
+    /// <exception cref="ConfigurationException">Not YAML.</exception>
+    internal static ImmutableArray<(YamlNode Node, int Line)> ParseStream(string text, string file)
     {
         RefuseControlCharacters(text, file);
         var parser = new Parser(new TokenReader(new StringReader(text)));
         try
         {
-            var documents = ImmutableArray.CreateBuilder<YamlNode>();
+            var documents = ImmutableArray.CreateBuilder<(YamlNode, int)>();
             parser.Consume<StreamStart>();
             while (parser.Accept<DocumentStart>(out _))
             {
-                parser.Consume<DocumentStart>();
-                documents.Add(new Reader(parser, file).ReadNode(0));
+                int line = (int)parser.Consume<DocumentStart>().Start.Line;
+                documents.Add((new Reader(parser, file).ReadNode(0), line));
                 parser.Consume<DocumentEnd>();
             }
             return documents.ToImmutable();
