@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Recall.Alignment;
 
 /// <summary>
-/// Tensors whose values lie in a file: the operating system fetches what is used and drops what is not. The file has no name any more once it is
-/// mapped, and goes with the tensor, however the program ends.
+/// Tensors whose values lie in a file: the operating system fetches what is used and drops what is not. The file has no name any more once
+/// it is mapped, and goes with the tensor, however the program ends.
 /// </summary>
 static class MappedTensor
 {
@@ -32,7 +32,8 @@ static class MappedTensor
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new RecallException($"{folder}: hidden states cannot be put aside: {e.Message}; set TMPDIR to a folder with room, or take fewer texts", e);
+            throw new RecallException($"{folder}: hidden states cannot be put aside: {e.Message}; set TMPDIR to a folder with room, or "
+                + $"take fewer texts", e);
         }
         finally
         {

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Recall.Alignment;
 
 /// <summary>
-/// Solves X (Σ_i G_i + λI) = N for many N, λ = ridge · tr(Σ G)/in: by Cholesky of the matrix, or, where the moments hold few rows F together
-/// besides a diagonal Λ, by the dual form (Woodbury): (Λ + FᵀF)⁻¹ = Λ⁻¹ − Λ⁻¹Fᵀ(I + FΛ⁻¹Fᵀ)⁻¹FΛ⁻¹. Double precision.
+/// Solves X (Σ_i G_i + λI) = N for many N, λ = ridge · tr(Σ G)/in: by Cholesky of the matrix, or, where the moments hold few rows F
+/// together besides a diagonal Λ, by the dual form (Woodbury): (Λ + FᵀF)⁻¹ = Λ⁻¹ − Λ⁻¹Fᵀ(I + FΛ⁻¹Fᵀ)⁻¹FΛ⁻¹. Double precision.
 /// </summary>
 sealed class RidgedSum : IDisposable
 {
@@ -14,7 +14,8 @@ sealed class RidgedSum : IDisposable
     readonly Tensor _factor;            // Cholesky factor, lower: [in, in] or [rows, rows]
     readonly Tensor? _rows, _inverse;   // the dual form: F [rows, in], 1/Λ [in]
 
-    RidgedSum(double ridge, Tensor factor, Tensor? rows, Tensor? inverse) => (Ridge, _factor, _rows, _inverse) = (ridge, factor, rows, inverse);
+    RidgedSum(double ridge, Tensor factor, Tensor? rows, Tensor? inverse) =>
+        (Ridge, _factor, _rows, _inverse) = (ridge, factor, rows, inverse);
 
     /// <summary>λ, absolute.</summary>
     public double Ridge { get; }
@@ -29,7 +30,8 @@ sealed class RidgedSum : IDisposable
             rows += rank.Value;
         }
         double size = inputs;
-        return rows * rows * size + rows * rows * rows / 3 + 2 * outputs * size * rows < rows * size * size / 2 + size * size * size / 3 + outputs * size * size;
+        return rows * rows * size + rows * rows * rows / 3 + 2 * outputs * size * rows < rows * size * size / 2 + size * size * size / 3
+            + outputs * size * size;
     }
 
     /// <summary>The factorisation of a whole sum.</summary>

@@ -5,11 +5,14 @@ using static TorchSharp.torch;
 
 namespace Recall.Alignment;
 
-/// <summary>Computes a linear layer in a stream: the batch's number, the layer's name within the block, its input [B, T, in] give its output.</summary>
+/// <summary>
+/// Computes a linear layer in a stream: the batch's number, the layer's name within the block, its input [B, T, in] give its output.
+/// </summary>
 delegate Tensor StreamLinear(int batch, string name, Tensor input);
 
 /// <summary>
-/// The hidden states of one set of texts in one model, moved up step by step: what each step's linear layers read is at hand before they are computed.
+/// The hidden states of one set of texts in one model, moved up step by step: what each step's linear layers read is at hand before they
+/// are computed.
 /// </summary>
 /// <param name="texts">The texts.</param>
 /// <param name="onDisk">States and inputs lie in temporary files, of which the memory holds what it has room for.</param>
@@ -72,7 +75,8 @@ sealed class TextStream(TextSet texts, bool onDisk) : IDisposable
         {
             case "attention.in":
                 Replace(ref _inputs, Each(batch => block.Attention(
-                    Output(batch, step.Linears[0]), Output(batch, step.Linears[1]), Output(batch, step.Linears[2]), texts.Contexts[batch])));
+                    Output(batch, step.Linears[0]), Output(batch, step.Linears[1]), Output(batch, step.Linears[2]),
+                        texts.Contexts[batch])));
                 break;
             case "attention.out":
                 Replace(ref _hidden, Each(batch => _hidden[batch] + Output(batch, step.Linears[0])));
