@@ -1,5 +1,4 @@
 using Recall.Alignment;
-using Recall.Checkpoints;
 using Recall.Tests.Representations;
 using static TorchSharp.torch;
 
