@@ -22,7 +22,7 @@ public class WhoMayNameWhomTests
         ["Streaming"] = ["Numerics", "Configuration", "Checkpoints", "Methods", "Planning"],
         ["Representations"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization", "Data"],
         ["Alignment"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization", "Data", "Methods", "Planning", "Streaming", "Representations"],
-        ["Training"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization", "Data", "Planning", "Representations"],
+        ["Training"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization", "Data", "Planning", "Representations", "Alignment"],
         ["Evaluation"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization", "Data", "Planning", "Representations"],
         ["Reporting"] = ["Numerics", "Configuration", "Checkpoints", "Methods", "Planning", "Streaming", "Representations"],
     };
