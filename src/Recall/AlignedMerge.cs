@@ -26,27 +26,38 @@ sealed class AlignedMerge : IDisposable
     AlignedMerge(MergePlan plan, PlannedAlignment planned)
     {
         _plan = plan;
-        var options = planned.Options;
-        _options = new AlignmentOptions
-        {
-            Kind = planned.Method switch
-            {
-                "align" => AlignmentKind.Align,
-                "distil" => AlignmentKind.Distil,
-                "regmean" => AlignmentKind.RegMean,
-                _ => AlignmentKind.RegMeanPlusPlus,
-            },
-            Answers = options.Answers,
-            Ridge = options.Ridge,
-            OffDiagonal = options.OffDiagonal,
-            Compute = options.Compute,
-        };
-        _experts = [.. planned.Experts.Select(expert =>
-            AlignmentExpert.Read(plan.Models[OpenedModel.IndexOf(plan.Models, expert.Entry.Model)].Checkpoint, expert, options))];
-        _alignment = new LayerAlignment(Base, _experts, _options);
+        _options = OptionsOf(planned);
+        _experts = ExpertsOf(plan, planned);
+        _alignment = new LayerAlignment(BaseOf(plan), _experts, _options);
     }
 
-    Checkpoint Base => _plan.Models[OpenedModel.IndexOf(_plan.Models, _plan.Config.BaseModel!)].Checkpoint;
+    /// <summary>What a plan says of how to solve.</summary>
+    public static AlignmentOptions OptionsOf(PlannedAlignment planned) => new()
+    {
+        Kind = planned.Method switch
+        {
+            "align" => AlignmentKind.Align,
+            "distil" => AlignmentKind.Distil,
+            "regmean" => AlignmentKind.RegMean,
+            _ => AlignmentKind.RegMeanPlusPlus,
+        },
+        Answers = planned.Options.Answers,
+        Ridge = planned.Options.Ridge,
+        OffDiagonal = planned.Options.OffDiagonal,
+        Compute = planned.Options.Compute,
+    };
+
+    /// <summary>The experts of a plan with their texts and cards, which are read.</summary>
+    public static ImmutableArray<AlignmentExpert> ExpertsOf(MergePlan plan, PlannedAlignment planned) =>
+        [.. planned.Experts.Select(expert => AlignmentExpert.Read(
+            plan.Models[OpenedModel.IndexOf(plan.Models, expert.Entry.Model)].Checkpoint, expert, planned.Options))];
+
+    /// <summary>The base model of a plan.</summary>
+    public static Checkpoint BaseOf(MergePlan plan) => plan.Models[OpenedModel.IndexOf(plan.Models, plan.Config.BaseModel!)].Checkpoint;
+
+    /// <summary>The experts' texts, each with the name of its task.</summary>
+    public static IReadOnlyList<AlignmentText> TextsOf(IEnumerable<AlignmentExpert> experts) => [.. experts.SelectMany(expert =>
+        expert.Texts.Select(text => text.Task.Length > 0 ? text : text with { Task = expert.Name }))];
 
     /// <summary>Reads texts and cards, and checks them against the models; null for all other merges.</summary>
     /// <exception cref="RecallException">Texts or cards that are missing, broken, or do not fit.</exception>
@@ -71,10 +82,8 @@ sealed class AlignedMerge : IDisposable
             _alignment.Run((name, first, rows) => Write(places[name], first, rows, writer, meter, print),
                 _card is null ? null : (input, system) => _card.Write(input, system), layer =>
                     meter.Tell($"layer {layer + 2}"), cancellation);
-            bool all = _experts.All(expert => expert.Texts.Count > 0);
-            var texts = _experts.SelectMany(expert =>
-                expert.Texts.Select(text => text.Task.Length > 0 ? text : text with { Task = expert.Name })).ToList();
-            _card?.Finish(print.ToString(), all ? ModelPrint.Of(texts) : new string('0', 64), texts.Sum(text => (long)text.Ids.Length));
+            var texts = TextsOf(_experts);
+            _card?.Finish(print.ToString(), PrintOf(_experts, texts), texts.Sum(text => (long)text.Ids.Length));
             if (_plan.Alignment.Options.KeepSamples && texts.Count > 0) writer.AddText(AlignmentSamples.Name,
                 AlignmentSamples.Lines(texts));
         }
@@ -84,6 +93,10 @@ sealed class AlignedMerge : IDisposable
             _card?.Dispose();
         }
     }
+
+    /// <summary>The print of all texts; zeros where an expert has a card only.</summary>
+    public static string PrintOf(IEnumerable<AlignmentExpert> experts, IReadOnlyList<AlignmentText> texts) =>
+        experts.All(expert => expert.Texts.Count > 0) ? ModelPrint.Of(texts) : new string('0', 64);
 
     void WriteRest(OutputWriter writer, ProgressMeter meter, ModelPrint print, CancellationToken cancellation)
     {

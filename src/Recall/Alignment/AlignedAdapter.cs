@@ -34,11 +34,35 @@ public static class AlignedAdapter
         string folder, string baseName, Checkpoint baseModel, IReadOnlyList<AlignmentExpert> experts, AlignmentOptions options, int? rank,
         Action<int>? layerDone = null, CancellationToken cancellation = default)
     {
+        using var alignment = Begin(baseModel, experts, options, rank);
+        return Write(folder, alignment, rank, new LoraWriteOptions { BaseModel = baseName }, null, layerDone, cancellation);
+    }
+
+    /// <summary>Checks that there will be an adapter; reads no weights of linear layers yet.</summary>
+    internal static LayerAlignment Begin(
+        Checkpoint baseModel, IReadOnlyList<AlignmentExpert> experts, AlignmentOptions options, int? rank)
+    {
         if (options.IsRegMean) throw new RecallException("an adapter is made by align or distil; RegMean gives whole weights");
         if (options.Kind == AlignmentKind.Distil
             && rank is null) throw new RecallException("distil as an adapter needs a rank: its update has the rank of the whole matrix");
-        using var alignment = new LayerAlignment(baseModel, experts, options);
-        RequireLinearOnly(alignment, baseModel, experts);
+        var alignment = new LayerAlignment(baseModel, experts, options);
+        try
+        {
+            RequireLinearOnly(alignment, baseModel, experts);
+            return alignment;
+        }
+        catch
+        {
+            alignment.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Merges, and writes the factors; <paramref name="systems"/> takes what each input's layers were solved with.</summary>
+    internal static IReadOnlyList<AdapterLoss> Write(
+        string folder, LayerAlignment alignment, int? rank, LoraWriteOptions written, Action<string, StepSystem>? systems,
+        Action<int>? layerDone, CancellationToken cancellation)
+    {
         var (factors, losses) = (new List<LoraFactors>(), new List<AdapterLoss>());
         void Take(string name, Tensor left, Tensor right, double lost)
         {
@@ -48,14 +72,14 @@ public static class AlignedAdapter
             factors.Add(new LoraFactors(module, (int)left.shape[0], (int)right.shape[1], kept, Values(right), Values(left), kept));
         }
         void TakeCut(string name, LowRankCut cut) => Take(name, cut.Left, cut.Right, cut.Lost);
-        if (options.Kind == AlignmentKind.Align)
+        if (alignment.Kind == AlignmentKind.Align)
         {
             alignment.RunFactors((name, left, right) =>
             {
                 using var scope = NewDisposeScope();
                 if (rank is not { } kept || kept >= left.shape[1]) Take(name, left, right, 0);
                 else TakeCut(name, LowRankCut.OfFactors(left, right, kept));
-            }, layerDone, cancellation);
+            }, systems, layerDone, cancellation);
         }
         else
         {
@@ -64,7 +88,7 @@ public static class AlignedAdapter
             alignment.Run((name, first, rows) =>
             {
                 using var scope = NewDisposeScope();
-                var source = baseModel.Find(name)!;
+                var source = alignment.Base.Find(name)!;
                 if (!whole.TryGetValue(name, out var update)) whole.Add(name,
                     update = zeros([source.Shape[0], source.Shape[1]], ScalarType.Float64).DetachFromDisposeScope());
                 var before = ExpertUpdate.Rows(source, first, rows.shape[0], reader).to_type(ScalarType.Float64);
@@ -73,9 +97,9 @@ public static class AlignedAdapter
                 TakeCut(name, LowRankCut.OfMatrix(update, rank!.Value));
                 whole.Remove(name);
                 update.Dispose();
-            }, layerDone, cancellation);
+            }, systems, layerDone, cancellation);
         }
-        LoraAdapterWriter.Write(folder, factors, new LoraWriteOptions { BaseModel = baseName });
+        LoraAdapterWriter.Write(folder, factors, written);
         return losses;
     }
 

@@ -47,6 +47,12 @@ public sealed class LayerAlignment : IDisposable
     /// <summary>Elements of a range of rows that is solved at a time.</summary>
     internal long RangeElements { get; init; } = 16 << 20;
 
+    /// <summary>The base.</summary>
+    internal Checkpoint Base => _base;
+
+    /// <summary>What is solved.</summary>
+    internal AlignmentKind Kind => _options.Kind;
+
     /// <summary>Sizes and kinds of the models.</summary>
     internal BlockOptions Options { get; }
 
@@ -88,10 +94,11 @@ public sealed class LayerAlignment : IDisposable
         Run(null, (input, system) => moments(input, system.Moments[0]), layerDone, cancellation);
 
     /// <summary>Goes through all layers of an align whose experts are adapters, and gives their updates as factors.</summary>
-    internal void RunFactors(Action<string, Tensor, Tensor> factors, Action<int>? layerDone, CancellationToken cancellation)
+    internal void RunFactors(
+        Action<string, Tensor, Tensor> factors, Action<string, StepSystem>? systems, Action<int>? layerDone, CancellationToken cancellation)
     {
         _factors = factors;
-        Run((_, _, _) => { }, null, layerDone, cancellation);
+        Run((_, _, _) => { }, systems, layerDone, cancellation);
     }
 
     internal void Run(MergedRows? write, Action<string, StepSystem>? systems, Action<int>? layerDone, CancellationToken cancellation)

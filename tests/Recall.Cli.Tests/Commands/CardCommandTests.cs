@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Recall.Checkpoints.Lora;
 
 namespace Recall.Cli.Tests.Commands;
 
@@ -30,6 +31,34 @@ public class CardCommandTests
         Assert.Equal(0, merged.ExitCode);
         Assert.StartsWith("note: combine: distil: 1 of 2 experts have texts, 1 a card", merged.Error, StringComparison.Ordinal);
         Assert.Equal(2, (int)JsonNode.Parse(Session.Run("inspect", folder["merged", "card.safetensors"], "--json").Out)!["experts"]!);
+    }
+
+    [Fact]
+    public void AdaptersAreMergedIntoOne()
+    {
+        using var folder = new TemporaryFolder();
+        string model = TinyModel.Write(folder["m"], 1), texts = Texts(folder);
+        foreach (int seed in (int[])[1, 2])
+        {
+            float[] Values(int count) => [.. Enumerable.Range(0, count).Select(i => MathF.Sin(i * seed + seed))];
+            LoraAdapterWriter.Write(folder[$"a{seed}"],
+                [new LoraFactors("model.layers.1.mlp.up_proj", TinyModel.Inner, TinyModel.Hidden, 2, Values(2 * TinyModel.Hidden), Values(2 * TinyModel.Inner), 2)],
+                new LoraWriteOptions { BaseModel = model });
+        }
+        string Entry(int seed) => $"- {{model: {model}+{folder[$"a{seed}"]}, samples: {texts}}}\n";
+        File.WriteAllText(folder["merge.yaml"], $"merge_method: recall\nbase_model: {model}\nmodels:\n{Entry(1)}{Entry(2)}recall: {{combine: align}}\n");
+        var run = Session.Run("merge", folder["merge.yaml"], folder["whole"], "--as-adapter");
+        Assert.Equal((0, ""), (run.ExitCode, run.Error));
+        Assert.StartsWith($"{folder["whole"]}: adapter of rank 4 on one layer, nothing lost, ", run.Out, StringComparison.Ordinal);
+        Assert.Equal(0, Session.Run("merge", folder["merge.yaml"], folder["dense"]).ExitCode);
+        Assert.Equal(0, Session.Run("diff", folder["dense"], $"{model}+{folder["whole"]}", "--tolerance", "2e-5").ExitCode);
+
+        var cut = JsonNode.Parse(Session.Run("merge", folder["merge.yaml"], folder["cut"], "--as-adapter", "--rank", "2", "--json").Out)!;
+        Assert.Equal(2, (int)cut["rank"]!);
+        Assert.InRange((double)cut["most_lost"]!, 1e-9, 1);
+        var alone = Session.Run("merge", folder["merge.yaml"], folder["x"], "--rank", "2");
+        Assert.Equal(2, alone.ExitCode);
+        Assert.Contains("--rank is that of the adapter which --as-adapter writes: give both", alone.Error, StringComparison.Ordinal);
     }
 
     [Theory]
