@@ -45,7 +45,7 @@ public sealed class LayerAlignment : IDisposable
     }
 
     /// <summary>Elements of a range of rows that is solved at a time.</summary>
-    internal long RangeElements { get; init; } = 16 << 20;
+    internal long RangeElements { get; init; } = 8 << 20;
 
     /// <summary>The base.</summary>
     internal Checkpoint Base => _base;
@@ -150,13 +150,14 @@ public sealed class LayerAlignment : IDisposable
     {
         string input = LayerStep.NameOf(layer, step.Input);
         var statistics = _members.Select(member => member.Statistics()).ToArray();
-        using var system = Measure(input, statistics, step.Inputs(Options),
-            step.Linears.Sum(linear => LayerStep.ShapeOf(Options, linear)[0]));
+        StepLinear[] linears = [.. step.Linears.Select(linear =>
+            new StepLinear(linear, Options.NameOf(layer, linear + ".weight"), LayerStep.ShapeOf(Options, linear)))];
+        using var system = Measure(input, statistics, linears, mayFold: write is not null && _factors is null);
         systems?.Invoke(input, system);
+        system.Settle();
         void Next(Member member, Action<int, string, Tensor>? outputs) => member.NextOwn(step, layer, _reader, outputs);
         StepTargets? targets = null;
-        if (_options.Kind == AlignmentKind.Distil) targets = new StepTargets(_members, statistics, system.Moments, step, layer, Options,
-            Next);
+        if (_options.Kind == AlignmentKind.Distil) targets = new StepTargets(_members, statistics, system, step, Options, Next);
         else foreach (var member in _members.Where(member => member.Own is not null)) Next(member, null);
         if (write is null) return;
         using (targets)
@@ -182,25 +183,46 @@ public sealed class LayerAlignment : IDisposable
             member.Merged?.Normalize(norm, Options.NormEpsilon);
         }
         var statistics = _members.Select(member => member.Statistics()).ToArray();
-        using var system = Measure(LayerStep.HeadInput, statistics, Options.HiddenSize, Options.VocabularySize);
+        // Sums of a vocabulary's outputs would take more than the moments.
+        using var system = Measure(LayerStep.HeadInput, statistics, [new StepLinear(LayerStep.HeadInput, Options.Names.Head, Embedding)],
+            mayFold: false);
         systems?.Invoke(LayerStep.HeadInput, system);
         if (write is null) return;
         using var targets = _options.Kind == AlignmentKind.Distil ? new StepTargets(_members, statistics, system.Moments) : null;
         Solve(Options.Names.Head, LayerStep.HeadInput, Embedding, system, targets, write, keep: false);
     }
 
-    StepSystem Measure(string input, LayerStatistics?[] statistics, int inputs, long outputs)
+    StepSystem Measure(string input, LayerStatistics?[] statistics, StepLinear[] linears, bool mayFold)
     {
+        long outputs = linears.Sum(linear => linear.Shape[0]);
+        int inputs = (int)linears[0].Shape[1];
         var ranks = _members.Select(member => member.Tokens ?? member.Expert.Card!.Rank);
         bool asTokens = !_options.IsRegMean && RidgedSum.IsDualCheaper(ranks, inputs, outputs);
-        var moments = _members.Select((member, i) => member.Moment(input, statistics[i], asTokens)).ToList();
+        double[] shares = [.. _members.Select(member => member.Share)];
+        void Note(string what) => _notes.Add($"{input}: {what}");
         try
         {
-            return new StepSystem([.. _members.Select(member => member.Share)], moments, _options, what => _notes.Add($"{input}: {what}"));
+            if (mayFold && !asTokens && !_options.IsRegMean && StepSums.IsSmaller(_members.Length, inputs, outputs))
+                return new StepSystem(shares, new StepSums(_members, member => member.Moment(input, statistics[_members.IndexOf(member)],
+                    false), linears, _options.Kind == AlignmentKind.Distil, Walk), _options, Note);
+            return new StepSystem(shares, [.. _members.Select((member, i) => member.Moment(input, statistics[i], asTokens))], _options, Note);
         }
         catch (RecallException e)
         {
             throw new RecallException($"{input}: {e.Message}", e);
+        }
+    }
+
+    void Walk(Member? member, StepLinear linear, Action<long, Tensor, ExpertUpdate?> take)
+    {
+        var source = _base.Require(linear.Name, linear.Shape);
+        var own = member?.Weight(linear.Name, linear.Shape);
+        long range = Math.Max(1, RangeElements / Math.Max(linear.Shape[1], 1));
+        for (long first = 0; first < linear.Shape[0]; first += range)
+        {
+            using var scope = NewDisposeScope();
+            var rows = ExpertUpdate.Rows(source, first, Math.Min(range, linear.Shape[0] - first), _reader).to_type(ScalarType.Float64);
+            take(first, rows, own is null ? null : ExpertUpdate.Read(source, rows, own, first, _reader));
         }
     }
 
@@ -221,8 +243,8 @@ public sealed class LayerAlignment : IDisposable
             using var scope = NewDisposeScope();
             long rows = Math.Min(range, shape[0] - first);
             var baseRows = ExpertUpdate.Rows(source, first, rows, _reader).to_type(ScalarType.Float64);
-            var updates = _members.Select(member => ExpertUpdate.Read(source, baseRows, member.Weight(name, shape), first, _reader)).ToList();
-            var merged = system.Solve(baseRows, updates, targets is null ? null : () => targets.Rows(linear, first, baseRows, updates));
+            IReadOnlyList<ExpertUpdate> updates = !system.NeedsUpdates ? [] : [.. _members.Select(member => ExpertUpdate.Read(source, baseRows, member.Weight(name, shape), first, _reader))];
+            var merged = system.Solve(linear, first, baseRows, updates, targets is null ? null : () => targets.Rows(linear, first, baseRows, updates));
             var values = merged.to_type(ScalarType.Float32).contiguous();
             whole?.narrow(0, first, rows).copy_(values);
             write(name, first, values);

@@ -9,6 +9,8 @@ namespace Recall.Alignment;
 /// <param name="Size">Values of an input (in).</param>
 sealed record SecondMoment(int Size) : IDisposable
 {
+    const int BlockRows = 1024;
+
     /// <summary>[in, in]; null where it is given by factor and diagonal.</summary>
     public Tensor? Matrix { get; init; }
 
@@ -44,7 +46,12 @@ sealed record SecondMoment(int Size) : IDisposable
     {
         using var scope = NewDisposeScope();
         if (Matrix is not null) sum.add_(Matrix);
-        if (Factor is not null) sum.add_(Factor.t().mm(Factor));
+        // Block by block: the product as a whole would be a matrix more.
+        for (int first = 0; Factor is not null && first < Size; first += BlockRows)
+        {
+            int count = Math.Min(BlockRows, Size - first);
+            sum.narrow(0, first, count).add_(Factor.narrow(1, first, count).t().mm(Factor));
+        }
         if (Diagonal is not null) sum.diagonal().add_(Diagonal);
     }
 

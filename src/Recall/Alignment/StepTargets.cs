@@ -11,6 +11,7 @@ namespace Recall.Alignment;
 sealed class StepTargets : IDisposable
 {
     readonly IReadOnlyList<SecondMoment> _moments;
+    readonly StepSums? _sums;
     readonly bool[] _cardOnly;
     readonly Tensor?[] _crosses;                         // C_i: [in, in]
     readonly Dictionary<string, Tensor> _outputs = [];   // Σ w (W_i x)ᵀx̂ by linear layer: [out, in]
@@ -18,11 +19,10 @@ sealed class StepTargets : IDisposable
 
     /// <summary>Goes through a step with every expert's own stream, which moves on.</summary>
     public StepTargets(
-        IReadOnlyList<Member> members, IReadOnlyList<LayerStatistics?> statistics, IReadOnlyList<SecondMoment> moments, LayerStep step,
-            int layer, BlockOptions options,
+        IReadOnlyList<Member> members, IReadOnlyList<LayerStatistics?> statistics, StepSystem system, LayerStep step, BlockOptions options,
         Action<Member, Action<int, string, Tensor>?> next)
     {
-        _moments = moments;
+        (_moments, _sums) = (system.Moments, system.Sums);
         _cardOnly = [.. statistics.Select(measured => measured is null)];
         _crosses = new Tensor?[members.Count];
         int inputs = step.Inputs(options);
@@ -36,9 +36,14 @@ sealed class StepTargets : IDisposable
                 continue;
             }
             var own = members[i].Own!.Inputs;
-            _crosses[i] = Cross(measured, own, inputs);
+            if (_sums is null) _crosses[i] = Cross(measured, own, inputs);
+            else Fold(members[i], measured, own, inputs);
             next(members[i], null);
         }
+        if (_sums is null || _crossSum is null) return;
+        foreach (var linear in _sums.Linears)
+            _sums.Walk(null, linear, (first, rows, _) => _sums.Targets(linear.Linear).narrow(0, first, rows.shape[0]).add_(rows.mm(_crossSum)));
+        _crossSum.Dispose();
     }
 
     /// <summary>The same for a layer whose own outputs nobody needs: the head.</summary>
@@ -50,6 +55,19 @@ sealed class StepTargets : IDisposable
             measured is null ? null : Cross(measured, member.Own!.Inputs, moments[0].Size))];
     }
 
+    void Fold(Member member, LayerStatistics measured, IReadOnlyList<Tensor> own, int inputs)
+    {
+        using var cross = Cross(measured, own, inputs);
+        foreach (var linear in _sums!.Linears)
+        {
+            var targets = _sums.Targets(linear.Linear);
+            _sums.Walk(member, linear, (first, rows, update) =>
+                targets.narrow(0, first, rows.shape[0]).add_(update!.Times(left => left.mm(cross))));
+        }
+        _crossSum ??= zeros([inputs, inputs], ScalarType.Float64).DetachFromDisposeScope();
+        _crossSum.add_(cross);
+    }
+
     static Tensor Cross(LayerStatistics measured, IReadOnlyList<Tensor> own, int inputs)
     {
         var cross = zeros([inputs, inputs], ScalarType.Float64).DetachFromDisposeScope();
@@ -59,6 +77,7 @@ sealed class StepTargets : IDisposable
 
     Tensor Outputs(string linear, long outputs, int inputs)
     {
+        if (_sums is not null) return _sums.Targets(linear);
         if (!_outputs.TryGetValue(linear, out var sum)) _outputs.Add(linear,
             sum = zeros([outputs, inputs], ScalarType.Float64).DetachFromDisposeScope());
         return sum;
@@ -67,6 +86,7 @@ sealed class StepTargets : IDisposable
     /// <summary>Σ W_i C_i of some rows of a linear layer: [rows, in].</summary>
     public Tensor Rows(string linear, long first, Tensor baseRows, IReadOnlyList<ExpertUpdate> updates)
     {
+        if (_sums is not null) return _sums.Targets(linear).narrow(0, first, baseRows.shape[0]);
         using var scope = NewDisposeScope();
         var sum = _outputs.TryGetValue(linear, out var outputs) ? outputs.narrow(0, first, baseRows.shape[0]).clone()
             : zeros_like(baseRows);

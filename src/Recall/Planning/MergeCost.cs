@@ -41,8 +41,8 @@ public sealed record MergeCost(long BytesToRead, long OutputBytes, long PeakMemo
     }
 
     /// <summary>
-    /// Least squares on layer inputs: one layer of all models as stored; in float32 that of one model, its update and the merged one; of the widest
-    /// input a second moment an expert, their sum and two factorisations in double precision; of the texts hidden states and one layer's inputs, twice.
+    /// Least squares on layer inputs: one layer of all models as stored; ranges of rows in double precision; of the texts the hidden states
+    /// and one layer's inputs, in two streams; and the larger of what statistics take and what a step of a forward pass takes.
     /// </summary>
     internal static MergeCost OfAlignment(ImmutableArray<OutputTensor> tensors, ImmutableArray<OutputShard> shards, PlannedAlignment alignment)
     {
@@ -53,8 +53,20 @@ public sealed record MergeCost(long BytesToRead, long OutputBytes, long PeakMemo
         long widest = matrices.Select(tensor => tensor.Shape[1]).DefaultIfEmpty().Max(), largest = matrices.Select(tensor => tensor.Shape.Elements).DefaultIfEmpty().Max();
         long hidden = tensors.Where(tensor => tensor.Shape.Rank == 1).Select(tensor => tensor.Shape.Elements).DefaultIfEmpty().Max();
         long read = alignment.Experts.Count(expert => expert.Samples is not null), tokens = read * alignment.Options.Count * alignment.Options.MaxTokens;
-        long statistics = Math.Min((alignment.Experts.Length + 3) * 8 * widest * widest, (4 * widest * widest + tokens * widest) * 8);
-        long memory = Runtime + LibTorch + layers.Select(Stored).DefaultIfEmpty().Max() + 48 * largest + statistics + 8 * tokens * (hidden + widest);
+        long states = 8 * tokens * (hidden + widest);
+        // Weights of a step in float32 as read and as used, of one stream the next inputs, and a batch's values before and after activation.
+        long step = 12 * largest + 4 * tokens * widest + 12 * Math.Min(tokens, 2048) * widest + 8 * widest * widest;
+        long statistics = matrices.GroupBy(tensor => (tensor.WeightLayer, Inputs: tensor.Shape[1]))
+            .Select(group => Statistics(alignment.Experts.Length, group.Key.Inputs, group.Sum(tensor => tensor.Shape[0]))).DefaultIfEmpty().Max();
+        long memory = Runtime + LibTorch + layers.Select(Stored).DefaultIfEmpty().Max() + 6 * 8 * Math.Min(largest, 8 << 20) + states + Math.Max(statistics, step);
         return new MergeCost(Stored(tensors), shards.Sum(shard => shard.Length), memory, matrices.Sum(tensor => tensor.Shape.Elements) * 2 * Math.Max(read, 1));
     }
+
+    /// <summary>
+    /// Bytes of a step's matrices in double precision. Where the layers have fewer outputs than all experts' inputs together, three of
+    /// [in, in] (A, its factorisation, a solver's copy of it), and for all outputs numerators and targets, whatever the number of experts;
+    /// else a second moment and a cross moment an expert, their sums and two factorisations.
+    /// </summary>
+    static long Statistics(int experts, long inputs, long outputs) => 8 * inputs
+        * (outputs < experts * inputs ? 3 * inputs + 2 * outputs : (2 * experts + 5) * inputs);
 }

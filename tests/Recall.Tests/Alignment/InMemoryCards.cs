@@ -36,7 +36,8 @@ static class InMemoryCards
         using var alignment = new LayerAlignment(baseModel, experts, options);
         alignment.Run((_, _, _) => { }, (input, system) =>
         {
-            var sum = torch.zeros([system.Moments[0].Size, system.Moments[0].Size], torch.ScalarType.Float64).DetachFromDisposeScope();
+            var sum = torch.zeros([system.Size, system.Size], torch.ScalarType.Float64).DetachFromDisposeScope();
+            if (system.Sums is { } folded) sum.add_(folded.Sum);
             foreach (var moment in system.Moments) moment.AddTo(sum);
             moments.Add(input, (sum, experts.Count > 1 ? system.Ridge : 0));
         }, null, default);

@@ -44,7 +44,7 @@ public sealed class RegMeanTests
             var source = baseModel.Find(given.Name)!;
             var rows = ExpertUpdate.Rows(source, 0, source.Shape[0], reader).to_type(ScalarType.Float64);
             var updates = models.Select(model => ExpertUpdate.Read(source, rows, model.Find(given.Name)!, 0, reader)).ToList();
-            merged[given.Name] = [.. system.Solve(rows, updates, null).to_type(ScalarType.Float32).contiguous().data<float>()];
+            merged[given.Name] = [.. system.Solve(given.Name, 0, rows, updates, null).to_type(ScalarType.Float32).contiguous().data<float>()];
         }
         Compare(name, merged);
     }
