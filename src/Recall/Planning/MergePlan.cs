@@ -45,6 +45,9 @@ public sealed record MergePlan
     /// <summary>In a merge by what the layers do: the experts with their texts and cards; null otherwise.</summary>
     public PlannedAlignment? Alignment { get; init; }
 
+    /// <summary>The name under which the config's text lies in the output.</summary>
+    internal string ConfigName { get; init; } = "mergekit_config.yml";
+
     /// <summary>What the user should know.</summary>
     public required ImmutableArray<string> Notes { get; init; }
 
