@@ -55,7 +55,7 @@ public sealed record MergePlan
     public required MergeCost Cost { get; init; }
 
     /// <summary>Number of the output's layers.</summary>
-    public int LayerCount { get; private init; }
+    public int LayerCount { get; internal init; }
 
     /// <summary>Plans a merge: opens the models (headers only) and checks everything.</summary>
     /// <exception cref="RecallException">Something is wrong; nothing has been written.</exception>
