@@ -60,7 +60,7 @@ sealed record DemoFolder(string Path)
     {
         if (Path.AsSpan().ContainsAny('+', '@') || Path.Any(char.IsControl))
             throw new RecallException(
-                $"{Quoted.Of(Path)}: in the names of models '+' stands before an adapter and '@' before a revision; name a folder without them");
+                $"{Quoted.Of(Path)}: in names of models '+' stands before an adapter and '@' before a revision; choose another name");
         RequireFree(Path);
         foreach (var (name, open) in models is null ? Shipped() : Made(models))
         {

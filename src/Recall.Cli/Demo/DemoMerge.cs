@@ -28,7 +28,7 @@ sealed record DemoMerge(string Name, string Title, string Reads, Func<DemoFolder
             parameters: {weight: 0.5}
             dtype: bfloat16
             """),
-        new("recall", "RECALL as published", $"texts of {DemoTask.All[^1].Name}", folder => $$$"""
+        new("recall", "RECALL as published", "texts of the newest", folder => $$$"""
             merge_method: recall
             models:
             {{{Experts(folder)}}}
@@ -38,7 +38,7 @@ sealed record DemoMerge(string Name, string Title, string Reads, Func<DemoFolder
               preset: paper
             dtype: bfloat16
             """),
-        new("distil", "RECALL, distil", $"{TextCount} texts a task", folder => $$"""
+        new("distil", "RECALL, distil", $"{TextCount} texts of each", folder => $$"""
             merge_method: recall
             base_model: {{DemoFolder.Yaml(folder.Base)}}
             models:
@@ -46,7 +46,7 @@ sealed record DemoMerge(string Name, string Title, string Reads, Func<DemoFolder
             recall: {combine: distil, count: {{TextCount}}}
             dtype: bfloat16
             """),
-        new("distil_from_cards", "RECALL, distil from cards", $"{TextCount} texts of {DemoTask.All[^1].Name}, cards", folder => $$"""
+        new("distil_from_cards", "RECALL, distil from cards", $"{TextCount} of the newest, cards", folder => $$"""
             merge_method: recall
             base_model: {{DemoFolder.Yaml(folder.Base)}}
             models:

@@ -65,7 +65,8 @@ sealed class DemoRun(DemoFolder folder, IReadOnlyList<string> words, int seed, A
             var texts = AlignmentSamples.Read(
                 expert.Name, folder.Texts(task), null, () => tokenizer, DemoMerge.TextCount, options.MaxTokens);
             CardRun.Write(
-                folder.Card(task), expert.Name, expert.Checkpoint, texts, AlignmentOptions.DefaultCardRank, options.Answers, cancellation: cancellation);
+                folder.Card(task), expert.Name, expert.Checkpoint, texts, AlignmentOptions.DefaultCardRank, options.Answers,
+                cancellation: cancellation);
         }
     }
 

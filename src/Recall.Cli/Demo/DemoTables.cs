@@ -47,18 +47,18 @@ sealed class DemoTables(Screen screen)
             "in place of its texts: statistics of what its layers read.");
         var own = sequential with
         {
-            Name = "(each expert at its own task)",
+            Name = "(each expert, own task)",
             Scores = [.. experts.Select((expert, task) => expert.Scores[task])],
         };
-        IReadOnlyList<ScoredModel> rows = [sequential with { Name = "fine-tuned one after another" }, .. merges, own];
+        IReadOnlyList<ScoredModel> rows = [sequential with { Name = "fine-tuned in turn" }, .. merges, own];
         var tasks = DemoTask.All.Select(task => ">" + task.Name);
-        var table = new TextTable(screen, ["model", "beside weights it reads", .. tasks, ">mean", ">earlier tasks"]);
+        var table = new TextTable(screen, ["model", "reads also", .. tasks, ">mean", ">earlier"]);
         foreach (var row in rows)
             table.Row([row.Name, row.Reads ?? "", .. Percent([.. row.Scores, row.Scores.Average(), DemoResult.Earlier(row)])]);
         table.Write(screen);
         var best = DemoResult.Best(merges);
         screen.Out.WriteLine(
-            $"Earlier tasks: the mean of all but the newest, {DemoTask.All[^1].Name}. Fine-tuning one after another leaves "
+            $"Earlier: the mean of all tasks but the newest, {DemoTask.All[^1].Name}. Fine-tuning in turn leaves "
             + $"{100 * DemoResult.Earlier(sequential):0} % of their answers right, "
             + $"the best merge, {best.Name}, {100 * DemoResult.Earlier(best):0} %.");
     }

@@ -63,7 +63,8 @@ public class DemoCommandTests
         string[] lines = run.Out.Split('\n');
         string[] begins =
         [
-            "base ", "expert in upper ", "after training on ", "forgotten ", "fine-tuned one after another ", "RECALL as published ", "embedding ",
+            "base ", "expert in upper ", "after training on ", "forgotten ", "fine-tuned in turn ",
+            "RECALL as published ", "embedding ",
         ];
         foreach (string first in begins)
             Assert.Contains(lines, line => line.TrimStart().StartsWith(first, StringComparison.Ordinal));
@@ -101,7 +102,8 @@ public class DemoCommandTests
         Assert.Equal(0, Session.Run("demo", "--make", folder["workshop"]).ExitCode);
         new DemoFolder(folder["demo"]).Fill(["fulup"], models: null);
         Assert.Equal(
-            File.ReadAllBytes(folder["workshop", "untrained", "tokenizer.json"]), File.ReadAllBytes(folder["demo", "base", "tokenizer.json"]));
+            File.ReadAllBytes(folder["workshop", "untrained", "tokenizer.json"]),
+            File.ReadAllBytes(folder["demo", "base", "tokenizer.json"]));
         var (before, after) = (Checkpoint.Open(folder["workshop", "untrained"]), Checkpoint.Open(folder["demo", "base"]));
         Assert.Equal(Shapes(before), Shapes(after));
 

@@ -194,4 +194,32 @@ public sealed class ModulesTests : IDisposable
         Near(Of(t5, "encoder.final_layer_norm.weight"), Merged("encoder.final_layer_norm.weight"));
         Assert.Null(Checkpoint.Open(_folder["out"]).Find("encoder.block.1.layer.0.layer_norm.weight"));
     }
+
+    /// <summary>The names of published Qwen2-VL files and those that transformers has had for them since 4.52.</summary>
+    [Fact]
+    public void ModulesOfTwoLayoutsMix()
+    {
+        string[] text =
+        [
+            "input_layernorm.weight", "post_attention_layernorm.weight", "self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight",
+            "self_attn.o_proj.weight", "self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.v_proj.bias", "mlp.gate_proj.weight",
+            "mlp.up_proj.weight", "mlp.down_proj.weight",
+        ];
+        string[] vision = [.. new[] { "norm1", "norm2", "attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2" }.SelectMany(part => new[] { part + ".weight", part + ".bias" })];
+        string[] Names(string model, string visual) =>
+        [
+            model + "embed_tokens.weight", .. text.Select(part => $"{model}layers.0.{part}"), model + "norm.weight", "lm_head.weight",
+            visual + "patch_embed.proj.weight", .. vision.Select(part => $"{visual}blocks.0.{part}"), visual + "merger.mlp.0.weight", visual + "merger.mlp.2.weight",
+        ];
+        var config = new JsonObject
+        {
+            ["architectures"] = new JsonArray("Qwen2VLForConditionalGeneration"), ["num_hidden_layers"] = 1, ["vision_config"] = new JsonObject { ["depth"] = 1 },
+        };
+        string[] inner = Names("model.language_model.", "model.visual."), published = Names("model.", "visual.");
+        string a = SmallModels.Write(_folder["a"], 1, config, inner), b = SmallModels.Write(_folder["b"], 2, config, published);
+        var result = Run($"merge_method: linear\nparameters: {{weight: 1}}\nmodels: [{{model: {a}}}, {{model: {b}}}]\n");
+        Assert.Equal(inner.Order(StringComparer.Ordinal), result.Plan.Tensors.Select(tensor => tensor.Name).Order(StringComparer.Ordinal));
+        for (int i = 0; i < inner.Length; i++) Near(Mean(Of(a, inner[i]), Of(b, published[i]), 0.5f), Merged(inner[i]));
+        Assert.DoesNotContain(result.Plan.Notes, note => note.Contains("no rule") || note.Contains("left out"));
+    }
 }

@@ -8,22 +8,25 @@ public sealed partial record Architecture
     const int MostInferredModules = 64;
 
     /// <summary>
-    /// A family that no table knows, from the names of its tensors. What stands before the first number of a name is a place of layers. One such
-    /// place: one module, <c>default</c>. Several: a module each, named as the place is (<c>encoder.block</c>), and <c>default</c> for tensors that
-    /// belong to none; the properties of layers describe the largest. Embedding, norm and head are known by the names that most families use.
+    /// A family that no table knows, from the names of its tensors. What stands before the first number of a name is a place of layers.
+    /// One such place: one module, <c>default</c>. Several: a module each, named as the place is (<c>encoder.block</c>), and
+    /// <c>default</c> for tensors that belong to none; the properties of layers describe the largest. Embedding, norm and head are known
+    /// by the names that most families use.
     /// </summary>
     public static Architecture Infer(IEnumerable<string> names)
     {
         var all = names.ToList();
         var prefixes = all.Select(PrefixOf).Where(found => found is not null).GroupBy(found => found!, StringComparer.Ordinal)
-            .OrderByDescending(group => group.Count()).ThenBy(group => group.Key, StringComparer.Ordinal).Select(group => group.Key).ToList();
+            .OrderByDescending(group => group.Count()).ThenBy(group => group.Key, StringComparer.Ordinal)
+            .Select(group => group.Key).ToList();
         string Named(string fallback, params string[] endings) =>
             all.Find(name => endings.Any(ending => name == ending || name.EndsWith("." + ending, StringComparison.Ordinal))) ?? fallback;
         var architecture = new Architecture("")
         {
             LayerPrefix = prefixes.FirstOrDefault() ?? "",
             LayerCountKey = null,
-            Embedding = Named("model.embed_tokens.weight", "embed_tokens.weight", "wte.weight", "word_embeddings.weight", "tok_embeddings.weight", "embed_in.weight"),
+            Embedding = Named("model.embed_tokens.weight", "embed_tokens.weight", "wte.weight", "word_embeddings.weight",
+                "tok_embeddings.weight", "embed_in.weight"),
             Head = Named("lm_head.weight", "lm_head.weight", "embed_out.weight", "output.weight"),
             FinalNorm = Named("model.norm.weight", "model.norm.weight", "ln_f.weight", "final_layer_norm.weight"),
         };
@@ -34,7 +37,8 @@ public sealed partial record Architecture
             ModulePrefixes = [prefixes[0]],
             OtherModules =
             [
-                .. prefixes.Skip(1).Select(prefix => new ArchitectureModule(prefix.TrimEnd('.')) { Prefixes = [prefix], LayerPrefix = prefix }),
+                .. prefixes.Skip(1)
+                    .Select(prefix => new ArchitectureModule(prefix.TrimEnd('.')) { Prefixes = [prefix], LayerPrefix = prefix }),
                 new ArchitectureModule("default"),
             ],
         };

@@ -10,9 +10,13 @@ namespace Recall.Checkpoints.Architectures;
 public sealed partial record Architecture(string ModelType, params ImmutableArray<string> ClassNames)
 {
     /// <summary>Of weights that are merged by their names alone: it knows neither layers nor embeddings.</summary>
-    internal static readonly Architecture Nameless = new("") { LayerPrefix = "", LayerCountKey = null, Embedding = "", FinalNorm = "", Head = "" };
+    internal static readonly Architecture Nameless = new("")
+    {
+        LayerPrefix = "", LayerCountKey = null, Embedding = "", FinalNorm = "", Head = "",
+    };
 
-    /// <summary>The name of the module that the properties of layers describe: the language model of a model with several modules.</summary>
+    /// <summary>The name of the module that the properties of layers describe: the language model of a model with several
+    /// modules.</summary>
     public string ModuleName { get; init; } = "default";
 
     /// <summary>How the names of that module's tensors begin; empty text, the default: whatever no other module has.</summary>
@@ -31,7 +35,8 @@ public sealed partial record Architecture(string ModelType, params ImmutableArra
     public string FinalNorm { get; init; } = "model.norm.weight";
 
     /// <summary>
-    /// The language-model head: [vocabulary, hidden]; absent from checkpoints in which it is tied to the embedding. Of classifiers their own head.
+    /// The language-model head: [vocabulary, hidden]; absent from checkpoints in which it is tied to the embedding. Of classifiers their
+    /// own head.
     /// Empty: there is none.
     /// </summary>
     public string Head { get; init; } = "lm_head.weight";
@@ -94,7 +99,8 @@ public sealed partial record Architecture(string ModelType, params ImmutableArra
     /// <summary>The name of the module that a tensor belongs to: the one with the longest beginning in common.</summary>
     public string ModuleOf(string name) => OtherOf(name)?.Name ?? ModuleName;
 
-    /// <summary>The layer of a tensor, in its module, and its name behind the layer's number; null for tensors outside the layers.</summary>
+    /// <summary>The layer of a tensor, in its module, and its name behind the layer's number; null for tensors outside the
+    /// layers.</summary>
     public (int Layer, string Suffix)? LayerOf(string name) =>
         ArchitectureModule.LayerOf(OtherModules.IsEmpty || OtherOf(name) is not { } other ? LayerPrefix : other.LayerPrefix, name);
 

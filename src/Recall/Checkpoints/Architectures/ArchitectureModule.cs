@@ -5,8 +5,8 @@ using System.Text.Json.Nodes;
 namespace Recall.Checkpoints.Architectures;
 
 /// <summary>
-/// A part of a model that is merged by itself, with layers of its own: what <c>modules:</c> of a mergekit file names. A language model is one
-/// part, <c>default</c>; a model that sees has a <c>text_decoder</c>, a <c>vision_tower</c> and what joins the two.
+/// A part of a model that is merged by itself, with layers of its own: what <c>modules:</c> of a mergekit file names. A language model
+/// is one part, <c>default</c>; a model that sees has a <c>text_decoder</c>, a <c>vision_tower</c> and what joins the two.
 /// </summary>
 /// <param name="Name">Its name.</param>
 public sealed record ArchitectureModule(string Name)
@@ -17,7 +17,8 @@ public sealed record ArchitectureModule(string Name)
     /// <summary>Keys that families use for the number of layers; configs of one family are not all of one mind.</summary>
     static readonly string[] CommonCountKeys = ["num_hidden_layers", "n_layer", "num_layers", "n_layers"];
 
-    /// <summary>How the names of its tensors begin; of several modules the one with the longest beginning has the tensor. Empty text: any name.</summary>
+    /// <summary>How the names of its tensors begin; of several modules the one with the longest beginning has the tensor. Empty text:
+    /// any name.</summary>
     public ImmutableArray<string> Prefixes { get; init; } = [""];
 
     /// <summary>What stands before the layer's number in the name of a layer's tensor; empty: there are no layers.</summary>
@@ -27,8 +28,8 @@ public sealed record ArchitectureModule(string Name)
     public string? LayerCountKey { get; init; }
 
     /// <summary>
-    /// The tensors that every layer must have, named behind the layer's number; with a <c>*</c> for the number of an expert those that all models
-    /// must have where one has them. Empty: not known.
+    /// The tensors that every layer must have, named behind the layer's number; with a <c>*</c> for the number of an expert those that
+    /// all models must have where one has them. Empty: not known.
     /// </summary>
     public ImmutableArray<string> LayerTensors { get; init; } = [];
 
@@ -62,10 +63,11 @@ public sealed record ArchitectureModule(string Name)
         if (LayerCountKey is null) yield break;
         string[] path = LayerCountKey.Split('.');
         // Older files of models that see have the text model's keys at the top level.
-        foreach (var parent in path.Length == 1 ? [config] : path[0] == "text_config" ? [config[path[0]], config] : new[] { config[path[0]] })
+        JsonNode?[] parents = path is ["text_config", _] ? [config["text_config"], config] : path.Length == 1 ? [config] : [config[path[0]]];
+        foreach (var at in parents.OfType<JsonObject>())
         {
-            if (parent is not JsonObject at) continue;
-            string? key = at.ContainsKey(path[^1]) ? path[^1] : CommonCountKeys.Contains(path[^1]) ? CommonCountKeys.FirstOrDefault(at.ContainsKey) : null;
+            string? key = at.ContainsKey(path[^1]) ? path[^1]
+                : CommonCountKeys.Contains(path[^1]) ? CommonCountKeys.FirstOrDefault(at.ContainsKey) : null;
             if (key is not null) yield return (at, key);
         }
     }
@@ -74,8 +76,9 @@ public sealed record ArchitectureModule(string Name)
     {
         if (prefix.Length == 0 || !name.StartsWith(prefix, StringComparison.Ordinal)) return null;
         int dot = name.IndexOf('.', prefix.Length);
-        return dot > 0 && int.TryParse(name.AsSpan(prefix.Length, dot - prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int layer)
-            && layer < MostLayers
+        if (dot < 0) return null;
+        var number = name.AsSpan(prefix.Length, dot - prefix.Length);
+        return int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int layer) && layer < MostLayers
             ? (layer, name[(dot + 1)..])
             : null;
     }

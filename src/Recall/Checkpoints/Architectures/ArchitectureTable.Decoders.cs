@@ -41,7 +41,8 @@ public static partial class ArchitectureTable
             FinalNorm = "gpt_neox.final_layer_norm.weight",
             Head = "embed_out.weight",
             LayerTensors = Biased(
-                "input_layernorm", "post_attention_layernorm", "attention.query_key_value", "attention.dense", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h"),
+                "input_layernorm", "post_attention_layernorm", "attention.query_key_value", "attention.dense", "mlp.dense_h_to_4h",
+                "mlp.dense_4h_to_h"),
             OptionalTensors = ["attention.bias", "attention.masked_bias", "attention.rotary_emb.inv_freq"],
         },
         new("falcon", "FalconForCausalLM")
@@ -82,7 +83,8 @@ public static partial class ArchitectureTable
             Head = "transformer.output_layer.weight",
             LayerTensors =
             [
-                .. TwoNorms, .. Biased("self_attention.query_key_value"), .. Weights("self_attention.dense", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h"),
+                .. TwoNorms, .. Biased("self_attention.query_key_value"), 
+                .. Weights("self_attention.dense", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h"),
             ],
             Before = ["transformer.rotary_pos_emb.inv_freq"],
         },
@@ -115,13 +117,15 @@ public static partial class ArchitectureTable
         {
             FinalNorm = "model.final_layernorm.weight",
             LayerTensors = Biased(
-                "input_layernorm", "post_attention_layernorm", "self_attn.query_key_value", "self_attn.dense", "mlp.up_proj", "mlp.down_proj"),
+                "input_layernorm", "post_attention_layernorm", "self_attn.query_key_value", "self_attn.dense", "mlp.up_proj",
+                "mlp.down_proj"),
         },
         new("starcoder2", "Starcoder2ForCausalLM")
         {
             LayerTensors =
             [
-                .. Biased("input_layernorm", "post_attention_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"),
+                .. Biased("input_layernorm", "post_attention_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                    "self_attn.o_proj"),
                 .. Biased("mlp.c_fc", "mlp.c_proj"),
             ],
         },

@@ -12,7 +12,8 @@ public static partial class ArchitectureTable
         "intermediate.dense", "output.dense", "output.LayerNorm");
 
     static readonly ImmutableArray<string> DistilBertLayer = Biased(
-        "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin", "sa_layer_norm", "ffn.lin1", "ffn.lin2", "output_layer_norm");
+        "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin", "sa_layer_norm", "ffn.lin1", "ffn.lin2",
+        "output_layer_norm");
 
     /// <summary>How the names of a bare encoder's tensors begin.</summary>
     static readonly ImmutableArray<string> InnerParts = ["embeddings.", "encoder.", "transformer.", "pooler."];
@@ -24,9 +25,14 @@ public static partial class ArchitectureTable
         {
             Head = MaskedHead,
             HeadBias = "cls.predictions.bias",
-            After = ["cls.predictions.bias", "cls.predictions.decoder.bias", .. Biased("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm")],
+            After =
+            [
+                "cls.predictions.bias", "cls.predictions.decoder.bias",
+                .. Biased("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm"),
+            ],
         },
-        Classifier(Bert("bert", "bert.", "BertForSequenceClassification", "BertForMultipleChoice", "BertForTokenClassification"), "bert.", "classifier"),
+        Classifier(
+            Bert("bert", "bert.", "BertForSequenceClassification", "BertForMultipleChoice", "BertForTokenClassification"), "bert.", "classifier"),
         Bert("roberta", "", "RobertaModel"),
         Bert("roberta", "roberta.", "RobertaForMaskedLM") with
         {
@@ -46,13 +52,15 @@ public static partial class ArchitectureTable
         DistilBert("distilbert.", "DistilBertForTokenClassification") with { After = Biased("classifier") },
     ];
 
-    static Architecture Bert(string modelType, string prefix, params ImmutableArray<string> classNames) => Encoder(modelType, prefix, classNames) with
+    static Architecture Bert(string modelType, string prefix, params ImmutableArray<string> classNames) =>
+        Encoder(modelType, prefix, classNames) with
     {
         LayerPrefix = prefix + "encoder.layer.",
         LayerTensors = BertLayer,
         Before =
         [
-            prefix + "embeddings.position_ids", prefix + "embeddings.position_embeddings.weight", prefix + "embeddings.token_type_embeddings.weight",
+            prefix + "embeddings.position_ids", prefix + "embeddings.position_embeddings.weight",
+            prefix + "embeddings.token_type_embeddings.weight",
             .. Biased(prefix + "embeddings.LayerNorm"),
         ],
         After = PoolerOf(prefix),

@@ -8,7 +8,8 @@ namespace Recall.Checkpoints.Architectures;
 /// </summary>
 public static partial class ArchitectureTable
 {
-    static readonly ImmutableArray<string> ExpertMlps = Weights("mlp.experts.*.gate_proj", "mlp.experts.*.up_proj", "mlp.experts.*.down_proj");
+    static readonly ImmutableArray<string> ExpertMlps =
+        Weights("mlp.experts.*.gate_proj", "mlp.experts.*.up_proj", "mlp.experts.*.down_proj");
 
     static readonly ImmutableArray<string> StackedExperts = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"];
 
@@ -36,7 +37,8 @@ public static partial class ArchitectureTable
             LayerTensors = [.. TwoNorms, .. Attention, .. ExpertMlps],
             OptionalTensors =
             [
-                .. AttentionBiases, .. HeadNorms, .. GatedMlp, .. StackedExperts, .. SharedExperts, "mlp.gate.weight", "mlp.gate.e_score_correction_bias",
+                .. AttentionBiases, .. HeadNorms, .. GatedMlp, .. StackedExperts, .. SharedExperts, "mlp.gate.weight",
+                "mlp.gate.e_score_correction_bias",
                 // The layer that predicts a further token.
                 .. Weights("eh_proj", "enorm", "hnorm", "embed_tokens", "shared_head.norm", "shared_head.head"),
             ],
@@ -45,7 +47,8 @@ public static partial class ArchitectureTable
         {
             LayerTensors =
             [
-                .. TwoNorms, .. Weights("pre_mlp_layernorm", "post_mlp_layernorm"), .. Attention, .. HeadNorms, .. Weights("self_attn.gate_proj"),
+                .. TwoNorms, .. Weights("pre_mlp_layernorm", "post_mlp_layernorm"), .. Attention, .. HeadNorms,
+                .. Weights("self_attn.gate_proj"),
                 .. ExpertMlps,
             ],
             OptionalTensors = [.. GatedMlp, .. SharedExperts, "mlp.router.gate.weight", "mlp.expert_bias"],
@@ -62,7 +65,10 @@ public static partial class ArchitectureTable
     ];
 
     static ImmutableArray<string> MambaMixer(string name) =>
-        [$"{name}.A_log", $"{name}.D", $"{name}.dt_bias", .. Biased($"{name}.conv1d"), .. Weights($"{name}.in_proj", $"{name}.norm", $"{name}.out_proj")];
+    [
+        $"{name}.A_log", $"{name}.D", $"{name}.dt_bias", .. Biased($"{name}.conv1d"),
+        .. Weights($"{name}.in_proj", $"{name}.norm", $"{name}.out_proj"),
+    ];
 
     /// <summary>Decoders whose layers are, some or all, no attention.</summary>
     static ImmutableArray<Architecture> StateSpaces =>
@@ -74,7 +80,8 @@ public static partial class ArchitectureTable
             FinalNorm = "backbone.norm_f.weight",
             LayerTensors =
             [
-                "norm.weight", "mixer.A_log", "mixer.D", "mixer.conv1d.weight", "mixer.conv1d.bias", "mixer.in_proj.weight", "mixer.x_proj.weight",
+                "norm.weight", "mixer.A_log", "mixer.D", "mixer.conv1d.weight", "mixer.conv1d.bias", "mixer.in_proj.weight",
+                "mixer.x_proj.weight",
                 "mixer.dt_proj.weight", "mixer.dt_proj.bias", "mixer.out_proj.weight",
             ],
         },
@@ -83,7 +90,8 @@ public static partial class ArchitectureTable
             FinalNorm = "model.embedding_norm.weight",
             LayerTensors = Weights("operator_norm", "ffn_norm", "feed_forward.w1", "feed_forward.w2", "feed_forward.w3"),
             OptionalTensors = Weights(
-                "conv.conv", "conv.in_proj", "conv.out_proj", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj",
+                "conv.conv", "conv.in_proj", "conv.out_proj", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                "self_attn.out_proj",
                 "self_attn.q_layernorm", "self_attn.k_layernorm"),
         },
     ];

@@ -5,7 +5,8 @@ namespace Recall.Checkpoints.Architectures;
 /// <summary>Decoders whose layers are named as Llama's.</summary>
 public static partial class ArchitectureTable
 {
-    static readonly ImmutableArray<string> Attention = Weights("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj");
+    static readonly ImmutableArray<string> Attention =
+        Weights("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj");
 
     static readonly ImmutableArray<string> AttentionBiases = Biases("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj");
 
@@ -53,7 +54,8 @@ public static partial class ArchitectureTable
             LayerTensors = [.. LlamaLayer, .. HeadNorms],
             Block = new()
             {
-                AttentionBias = AttentionBias.ByConfig, QueryKeyNorm = true, Window = WindowRule.FromLayer, DefaultWindow = 4096, DefaultHeadDim = 128,
+                AttentionBias = AttentionBias.ByConfig, QueryKeyNorm = true, Window = WindowRule.FromLayer,
+                DefaultWindow = 4096, DefaultHeadDim = 128,
             },
         },
         new("solar", "SolarForCausalLM") { LayerTensors = LlamaLayer },
@@ -69,14 +71,19 @@ public static partial class ArchitectureTable
         {
             LayerTensors = [.. Weights("post_attention_layernorm", "post_feedforward_layernorm"), .. Attention, .. HeadNorms, .. GatedMlp],
         },
-        new("cohere", "CohereForCausalLM") { LayerTensors = [.. Weights("input_layernorm"), .. Attention, .. GatedMlp], OptionalTensors = HeadNorms },
+        new("cohere", "CohereForCausalLM")
+        {
+            LayerTensors = [.. Weights("input_layernorm"), .. Attention, .. GatedMlp],
+            OptionalTensors = HeadNorms,
+        },
         new("cohere2", "Cohere2ForCausalLM") { LayerTensors = [.. Weights("input_layernorm"), .. Attention, .. GatedMlp] },
         new("arcee", "ArceeForCausalLM") { LayerTensors = [.. TwoNorms, .. Attention, .. Weights("mlp.up_proj", "mlp.down_proj")] },
         new("apertus", "ApertusForCausalLM")
         {
             LayerTensors =
             [
-                .. Weights("attention_layernorm", "feedforward_layernorm"), .. Attention, .. HeadNorms, .. Weights("mlp.up_proj", "mlp.down_proj"),
+                .. Weights("attention_layernorm", "feedforward_layernorm"), .. Attention, .. HeadNorms,
+                .. Weights("mlp.up_proj", "mlp.down_proj"),
                 "mlp.act_fn.alpha_n", "mlp.act_fn.alpha_p", "mlp.act_fn.beta", "mlp.act_fn.eps",
             ],
         },
@@ -84,7 +91,8 @@ public static partial class ArchitectureTable
         {
             LayerTensors =
             [
-                .. TwoNorms, .. Weights("post_mlp_layernorm", "post_self_attn_layernorm"), .. Attention, .. Weights("mlp.gate_up_proj", "mlp.down_proj"),
+                .. TwoNorms, .. Weights("post_mlp_layernorm", "post_self_attn_layernorm"), .. Attention,
+                .. Weights("mlp.gate_up_proj", "mlp.down_proj"),
             ],
             OptionalTensors = AttentionBiases,
         },
@@ -106,12 +114,14 @@ public static partial class ArchitectureTable
             // With parallel residuals there is no second norm; with qk_layernorm one norm a head.
             OptionalTensors =
             [
-                .. Biased("post_attention_layernorm"), .. AttentionBiases, "self_attn.q_layernorm.norms.*.weight", "self_attn.k_layernorm.norms.*.weight",
+                .. Biased("post_attention_layernorm"), .. AttentionBiases, "self_attn.q_layernorm.norms.*.weight",
+                "self_attn.k_layernorm.norms.*.weight",
             ],
         },
         new("internlm2", "InternLM2ForCausalLM")
         {
-            LayerTensors = Weights("attention_norm", "ffn_norm", "attention.wqkv", "attention.wo", "feed_forward.w1", "feed_forward.w2", "feed_forward.w3"),
+            LayerTensors = Weights("attention_norm", "ffn_norm", "attention.wqkv", "attention.wo", "feed_forward.w1", "feed_forward.w2",
+                "feed_forward.w3"),
             Embedding = "model.tok_embeddings.weight",
             Head = "output.weight",
         },

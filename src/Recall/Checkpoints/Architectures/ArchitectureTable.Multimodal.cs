@@ -10,13 +10,15 @@ public static partial class ArchitectureTable
     /// <summary>The names within transformers since 4.52, where the text model is a part of an inner model.</summary>
     static readonly TensorLayout InnerModel = new(
         ("language_model.model.", "model.language_model."), ("language_model.lm_head.", "lm_head."),
-        ("vision_tower.", "model.vision_tower."), ("vision_model.", "model.vision_model."), ("multi_modal_projector.", "model.multi_modal_projector."));
+        ("vision_tower.", "model.vision_tower."), ("vision_model.", "model.vision_model."),
+        ("multi_modal_projector.", "model.multi_modal_projector."));
 
     /// <summary>The same for the Qwen family.</summary>
     static readonly TensorLayout InnerQwen = new(("visual.", "model.visual."), ("model.", "model.language_model."));
 
     static readonly ImmutableArray<string> ClipLayer = Biased(
-        "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj", "layer_norm1", "layer_norm2", "mlp.fc1", "mlp.fc2");
+        "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj", "layer_norm1", "layer_norm2", "mlp.fc1",
+        "mlp.fc2");
 
     static readonly ImmutableArray<string> QwenVision = Biased("norm1", "norm2", "attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2");
 
@@ -31,7 +33,8 @@ public static partial class ArchitectureTable
             FinalNorm = "decoder.final_layer_norm.weight",
             LayerTensors =
             [
-                .. T5Attention("layer.0.SelfAttention"), "layer.0.layer_norm.weight", .. T5Attention("layer.1.EncDecAttention"), "layer.1.layer_norm.weight",
+                .. T5Attention("layer.0.SelfAttention"), "layer.0.layer_norm.weight", .. T5Attention("layer.1.EncDecAttention"),
+                "layer.1.layer_norm.weight",
                 "layer.2.DenseReluDense.wo.weight", "layer.2.layer_norm.weight",
             ],
             OptionalTensors =
@@ -49,7 +52,8 @@ public static partial class ArchitectureTable
                     LayerCountKey = "num_hidden_layers",
                     LayerTensors =
                     [
-                        .. T5Attention("layer.0.SelfAttention"), "layer.0.layer_norm.weight", "layer.1.DenseReluDense.wo.weight", "layer.1.layer_norm.weight",
+                        .. T5Attention("layer.0.SelfAttention"), "layer.0.layer_norm.weight", "layer.1.DenseReluDense.wo.weight",
+                        "layer.1.layer_norm.weight",
                     ],
                     OptionalTensors = [.. T5Gates("layer.1.DenseReluDense"), "layer.0.SelfAttention.relative_attention_bias.weight"],
                     Before = ["encoder.embed_tokens.weight"],
@@ -151,7 +155,8 @@ public static partial class ArchitectureTable
             [
                 .. Weights("feed_forward.gate_proj", "feed_forward.up_proj", "feed_forward.down_proj", "feed_forward.router"),
                 "feed_forward.experts.gate_up_proj", "feed_forward.experts.down_proj",
-                .. Weights("feed_forward.shared_expert.gate_proj", "feed_forward.shared_expert.up_proj", "feed_forward.shared_expert.down_proj"),
+                .. Weights("feed_forward.shared_expert.gate_proj", "feed_forward.shared_expert.up_proj",
+                    "feed_forward.shared_expert.down_proj"),
             ],
             TagAlong = Processor,
             Layouts = [InnerModel],
@@ -164,9 +169,14 @@ public static partial class ArchitectureTable
                     LayerPrefix = "vision_model.model.layers.",
                     LayerCountKey = "vision_config.num_hidden_layers",
                     LayerTensors = Biased(
-                        "input_layernorm", "post_attention_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
+                        "input_layernorm", "post_attention_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                        "self_attn.o_proj",
                         "mlp.fc1", "mlp.fc2"),
-                    After = [.. Biased("vision_model.layernorm_post"), .. Weights("vision_model.vision_adapter.mlp.fc1", "vision_model.vision_adapter.mlp.fc2")],
+                    After =
+                    [
+                        .. Biased("vision_model.layernorm_post"),
+                        .. Weights("vision_model.vision_adapter.mlp.fc1", "vision_model.vision_adapter.mlp.fc2"),
+                    ],
                 },
             ],
         },
@@ -199,7 +209,8 @@ public static partial class ArchitectureTable
         ],
     };
 
-    static Architecture Qwen3Vl(string modelType, string className, ImmutableArray<string> mlp, ImmutableArray<string> optional) => new(modelType, className)
+    static Architecture Qwen3Vl(
+        string modelType, string className, ImmutableArray<string> mlp, ImmutableArray<string> optional) => new(modelType, className)
     {
         ModuleName = "text_decoder",
         LayerPrefix = "model.language_model.layers.",
@@ -231,5 +242,6 @@ public static partial class ArchitectureTable
 
     static ImmutableArray<string> T5Gates(string name) => Weights($"{name}.wi", $"{name}.wi_0", $"{name}.wi_1");
 
-    static ImmutableArray<string> WhisperAttention(string name) => [.. Biased($"{name}.q_proj", $"{name}.v_proj", $"{name}.out_proj"), $"{name}.k_proj.weight"];
+    static ImmutableArray<string> WhisperAttention(string name) =>
+        [.. Biased($"{name}.q_proj", $"{name}.v_proj", $"{name}.out_proj"), $"{name}.k_proj.weight"];
 }

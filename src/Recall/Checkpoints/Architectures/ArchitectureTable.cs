@@ -4,8 +4,8 @@ using System.Text.Json.Nodes;
 namespace Recall.Checkpoints.Architectures;
 
 /// <summary>
-/// The families that Recall knows by name: every one that mergekit knows, and some more. A new family is one entry in the file of its group.
-/// Names are those of published checkpoints; their number in a layer is that of mergekit's own table.
+/// The families that Recall knows by name: every one that mergekit knows, and some more. A new family is one entry in the file of its
+/// group. Names are those of published checkpoints; their number in a layer is that of mergekit's own table.
 /// </summary>
 public static partial class ArchitectureTable
 {
@@ -23,8 +23,8 @@ public static partial class ArchitectureTable
     public static IEnumerable<Architecture> WithBlocks => Known.Families.Where(family => family.Block is not null);
 
     /// <summary>
-    /// The family of a config.json, by its class name, or null. Where several families have a class of that name, <c>model_type</c> decides;
-    /// where it fits none of them, the family is not known.
+    /// The family of a config.json, by its class name, or null. Where several families have a class of that name, <c>model_type</c>
+    /// decides; where it fits none of them, the family is not known.
     /// </summary>
     public static Architecture? Find(JsonObject config)
     {
@@ -37,7 +37,8 @@ public static partial class ArchitectureTable
     }
 
     /// <summary>The two tensors of each layer that has a bias.</summary>
-    static ImmutableArray<string> Biased(params string[] names) => [.. names.SelectMany(name => new[] { name + ".weight", name + ".bias" })];
+    static ImmutableArray<string> Biased(params string[] names) =>
+        [.. names.SelectMany(name => new[] { name + ".weight", name + ".bias" })];
 
     static ImmutableArray<string> Weights(params string[] names) => [.. names.Select(name => name + ".weight")];
 

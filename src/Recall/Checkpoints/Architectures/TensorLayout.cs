@@ -10,7 +10,8 @@ namespace Recall.Checkpoints.Architectures;
 public sealed record TensorLayout(params ImmutableArray<(string Table, string Here)> Prefixes)
 {
     /// <summary>What stands outside of the inner model, and keeps its name where the inner model's is left out.</summary>
-    static readonly string[] Outside = ["lm_head.", "score.", "classifier.", "cls.", "pre_classifier.", "vocab_", "qa_outputs.", "proj_out."];
+    static readonly string[] Outside =
+        ["lm_head.", "score.", "classifier.", "cls.", "pre_classifier.", "vocab_", "qa_outputs.", "proj_out."];
 
     /// <summary>From the table's name to the name here.</summary>
     public string ToHere(string name)
@@ -26,7 +27,8 @@ public sealed record TensorLayout(params ImmutableArray<(string Table, string He
         foreach (var (table, here) in Prefixes.OrderByDescending(pair => pair.Here.Length))
         {
             if (!name.StartsWith(here, StringComparison.Ordinal)) continue;
-            return here.Length == 0 && Array.Exists(Outside, start => name.StartsWith(start, StringComparison.Ordinal)) ? name : table + name[here.Length..];
+            bool outside = here.Length == 0 && Array.Exists(Outside, start => name.StartsWith(start, StringComparison.Ordinal));
+            return outside ? name : table + name[here.Length..];
         }
         return name;
     }
