@@ -39,7 +39,7 @@ sealed record MoePlan(
         var notes = config.Notes.ToList();
         int count = config.Experts.Length;
         if (!int.IsPow2(count))
-            notes.Add($"{count} experts: not a power of two, which some programs (such as llama.cpp in older versions) and kernels expect");
+            notes.Add($"{count} experts: not a power of two, which some programs expect");
         var plan = new MoePlan(config, options, models, architecture, []);
         MoeCheck.Check(plan, notes);
         return plan with { Notes = [.. notes] };
