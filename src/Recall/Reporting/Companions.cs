@@ -13,7 +13,7 @@ static class Companions
         foreach (var file in plan.Files) writer.Add(file.Name, file.Read());
         writer.AddJson("recall.json", Record(plan, weights, started));
         if (!plan.Options.WriteModelCard) return;
-        writer.AddText("mergekit_config.yml", plan.Config.Text);
+        writer.AddText(plan.ConfigName, plan.Config.Text);
         writer.AddText("README.md", ModelCard.Write(plan));
     }
 
