@@ -68,7 +68,7 @@ sealed class ExtractLoraCommand : Verb
             screen.WriteJson(result);
             return ExitCode.Done;
         }
-        var table = new TextTable(screen, "module", "rank", "lost");
+        var table = new TextTable(screen, "module", ">rank", ">lost");
         foreach (var module in result.Modules)
             table.Row(Shown.Text(module.Module), module.Rank?.ToString(CultureInfo.InvariantCulture) ?? "whole", module.Rank is null ? "" : module.Lost.ToString("P2", CultureInfo.InvariantCulture));
         table.Write(screen);
