@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using Recall.Checkpoints;
 using Recall.Representations;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Recall.TokenSurgery;

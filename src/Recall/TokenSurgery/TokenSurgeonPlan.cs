@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Recall.Checkpoints;
 using Recall.Configuration;
 using Recall.Configuration.Yaml;
+using Recall.Numerics;
 using Recall.Planning;
 using Recall.Tokenization;
 
