@@ -14,5 +14,6 @@ sealed class MemoryTensor(string name, Shape shape, float[] values) : TensorSour
 
     public override IEnumerable<StoredTensor> Stored => [];
 
-    public override void Read(TileReader reader, long start, Span<float> destination) => values.AsSpan((int)start, destination.Length).CopyTo(destination);
+    public override void Read(TileReader reader, long start, Span<float> destination) =>
+        values.AsSpan((int)start, destination.Length).CopyTo(destination);
 }

@@ -26,11 +26,13 @@ switch (mode)
         foreach (string task in tasks) Print(task, Scores.Of(Adapted(task), texts, [task], limit));
         break;
     case "align" or "distil":
-        Report(mode, Merge([.. tasks.Select(Expert)], new AlignmentOptions { Kind = mode == "align" ? AlignmentKind.Align : AlignmentKind.Distil }));
+        Report(mode, Merge([.. tasks.Select(Expert)],
+            new AlignmentOptions { Kind = mode == "align" ? AlignmentKind.Align : AlignmentKind.Distil }));
         break;
     case "cards":   // cards FOLDER RANK: makes them
         foreach (string task in tasks)
-            CardRun.Write(Path.Combine(args[1], task + ".safetensors"), task, Adapted(task), texts.Training(task, 20), args[2] == "full" ? null : int.Parse(args[2]), 1, ComputeType.Auto);
+            CardRun.Write(Path.Combine(args[1], task + ".safetensors"), task, Adapted(task), texts.Training(task, 20), args[2] == "full"
+                ? null : int.Parse(args[2]), 1, ComputeType.Auto);
         break;
     case "newest":  // newest TASK FOLDER: its texts, cards of the others
         Report($"distil, texts of {args[1]}", Merge([.. tasks.Select(task => task == args[1] ? Expert(task) : ByCard(task, args[2]))], new AlignmentOptions { Kind = AlignmentKind.Distil }));
@@ -42,7 +44,8 @@ switch (mode)
         Rates.Print();
         break;
     case "align-cards":
-        Report("align, cards", Merge([.. tasks.Select(task => ByCard(task, args[1]))], new AlignmentOptions { Kind = AlignmentKind.Align }));
+        Report("align, cards", Merge([.. tasks.Select(task => ByCard(task, args[1]))],
+            new AlignmentOptions { Kind = AlignmentKind.Align }));
         break;
 }
 
@@ -70,19 +73,22 @@ void Sequential(string folder, bool keepTexts, string rank)
             """;
         var clock = Stopwatch.StartNew();
         Recall.MergeRun.Run(MergeConfig.Parse(config, "sequential.yaml"), new Recall.Planning.MergeOptions { Output = output });
-        Console.WriteLine($"with {task}: {clock.Elapsed.TotalSeconds:F1} s, peak memory {Process.GetCurrentProcess().PeakWorkingSet64 / 1e6:F0} MB");
+        Console.WriteLine($"with {task}: {clock.Elapsed.TotalSeconds:F1} s, peak memory "
+            + $"{Process.GetCurrentProcess().PeakWorkingSet64 / 1e6:F0} MB");
         (before, given) = (output, "");
     }
     Report($"one after another, {(keepTexts ? "texts kept" : $"cards of rank {rank}")}", Checkpoint.Open(before));
 }
 
-AlignmentExpert ByCard(string task, string folder) => new(task, Adapted(task), [], CardFile.Open(Path.Combine(folder, task + ".safetensors")));
+AlignmentExpert ByCard(string task, string folder) =>
+    new(task, Adapted(task), [], CardFile.Open(Path.Combine(folder, task + ".safetensors")));
 
 Checkpoint Merge(IReadOnlyList<AlignmentExpert> experts, AlignmentOptions options)
 {
     var clock = Stopwatch.StartNew();
     var before = Process.GetCurrentProcess().TotalProcessorTime;
-    if (Environment.GetEnvironmentVariable("COMPUTE") is { } compute) options = options with { Compute = Enum.Parse<ComputeType>(compute, ignoreCase: true) };
+    if (Environment.GetEnvironmentVariable("COMPUTE") is { } compute) options = options with { Compute = Enum.Parse<ComputeType>(compute,
+        ignoreCase: true) };
     using var alignment = new LayerAlignment(baseModel, experts, options);
     var merged = new Dictionary<string, MemoryTensor>();
     var values = new Dictionary<string, float[]>();
@@ -94,7 +100,8 @@ Checkpoint Merge(IReadOnlyList<AlignmentExpert> experts, AlignmentOptions option
         merged[name] = new MemoryTensor(name, shape, all);
     });
     Console.WriteLine($"tokens {experts.Sum(expert => expert.Texts.Sum(text => text.Ids.Length))}, {clock.Elapsed.TotalSeconds:F1} s, "
-        + $"processor {(Process.GetCurrentProcess().TotalProcessorTime - before).TotalSeconds:F1} s, peak memory {Process.GetCurrentProcess().PeakWorkingSet64 / 1e6:F0} MB");
+        + $"processor {(Process.GetCurrentProcess().TotalProcessorTime - before).TotalSeconds:F1} s, peak memory "
+            + $"{Process.GetCurrentProcess().PeakWorkingSet64 / 1e6:F0} MB");
     foreach (string note in alignment.Notes.Take(5)) Console.WriteLine(note);
     return alignment.Rest.With([.. alignment.Rest.Tensors.Select(tensor => merged.GetValueOrDefault(tensor.Name) ?? tensor)]);
 }
@@ -108,7 +115,10 @@ void Report(string name, Checkpoint merged)
 void Print(string name, Dictionary<string, double> losses)
 {
     var line = losses.Select(loss => $"{loss.Key} {loss.Value:F4}").ToList();
-    var kept = losses.Where(loss => Reference.Losses.ContainsKey(loss.Key)).Select(loss => (loss.Key, Share: Reference.Share(loss.Key, loss.Value))).ToList();
+    var kept = losses.Where(loss => Reference.Losses.ContainsKey(loss.Key)).Select(loss =>
+        (loss.Key, Share: Reference.Share(loss.Key, loss.Value))).ToList();
     Console.WriteLine($"{name}: {string.Join(", ", line)}");
-    if (kept.Count == tasks.Length) Console.WriteLine($"  kept: {string.Join(", ", kept.Select(each => $"{each.Key} {each.Share:F1} %"))}; mean {kept.Average(each => each.Share):F1} %, worst {kept.Min(each => each.Share):F1} %");
+    if (kept.Count == tasks.Length) Console.WriteLine($"  kept: "
+        + $"{string.Join(", ", kept.Select(each => $"{each.Key} {each.Share:F1} %"))}; mean {kept.Average(each => each.Share):F1} %, "
+        + $"worst {kept.Min(each => each.Share):F1} %");
 }

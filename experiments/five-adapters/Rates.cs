@@ -16,9 +16,11 @@ static class Rates
             {
                 using var scope = NewDisposeScope();
                 var (x, w) = (rand(2048, 576, dtype: type), rand(1536, 576, dtype: type));
-                Time($"{threads} threads, {type}, linear [2048, 576] x [576, 1536]", 2.0 * 2048 * 576 * 1536, () => nn.functional.linear(x, w));
+                Time($"{threads} threads, {type}, linear [2048, 576] x [576, 1536]", 2.0 * 2048 * 576 * 1536, () =>
+                    nn.functional.linear(x, w));
                 var y = rand(2048, 1536, dtype: type);
-                Time($"{threads} threads, {type}, product of columns [1536, 2048] x [2048, 384]", 2.0 * 2048 * 384 * 1536, () => y.narrow(1, 0, 384).t().mm(y));
+                Time($"{threads} threads, {type}, product of columns [1536, 2048] x [2048, 384]", 2.0 * 2048 * 384 * 1536, () =>
+                    y.narrow(1, 0, 384).t().mm(y));
             }
             using var inner = NewDisposeScope();
             var z = rand(1600, 1536, dtype: ScalarType.Float64);

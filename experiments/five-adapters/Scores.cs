@@ -12,7 +12,8 @@ static class Scores
     public static Dictionary<string, double> Of(Checkpoint checkpoint, TaskTexts texts, IEnumerable<string>? only = null, int? limit = null)
     {
         using var quiet = no_grad();
-        using var model = LanguageModel.Load(checkpoint, Environment.GetEnvironmentVariable("SCORE") == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32);
+        using var model = LanguageModel.Load(checkpoint, Environment.GetEnvironmentVariable("SCORE") == "bfloat16" ? ScalarType.BFloat16
+            : ScalarType.Float32);
         var scores = new Dictionary<string, double>();
         foreach (var (task, rows, isChoice) in TaskTexts.Tasks.Where(task => only?.Contains(task.Name) != false))
             scores.Add(task, Loss(model, texts.Test(task, Math.Min(rows, limit ?? rows)), isChoice));
@@ -27,7 +28,7 @@ static class Scores
         foreach (var text in texts)
         {
             using var scope = NewDisposeScope();
-            using var context = AttentionContext.Of(model.Options, text.Ids.Length);
+            using var context = AttentionContext.Of(model.Options, text.Ids.Length, model.Type);
             var ids = tensor(text.Ids.Select(id => (long)id).ToArray()).unsqueeze(0);
             var hidden = model.Forward(ids, context)[0].narrow(0, text.Answer - 1, text.Ids.Length - text.Answer);
             var targets = tensor(text.Ids[text.Answer..].Select(id => (long)id).ToArray());

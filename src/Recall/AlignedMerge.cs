@@ -12,8 +12,8 @@ using TorchSharp;
 namespace Recall;
 
 /// <summary>
-/// A merge by what the layers do, on its way to disk: texts and cards are read and checked when it is made; then everything but linear layers is merged
-/// tensor by tensor, and the linear layers are solved for from the bottom up and written as they come.
+/// A merge by what the layers do, on its way to disk: texts and cards are read and checked when it is made; then everything but linear
+/// layers is merged tensor by tensor, and the linear layers are solved for from the bottom up and written as they come.
 /// </summary>
 sealed class AlignedMerge : IDisposable
 {
@@ -41,7 +41,8 @@ sealed class AlignedMerge : IDisposable
             OffDiagonal = options.OffDiagonal,
             Compute = options.Compute,
         };
-        _experts = [.. planned.Experts.Select(expert => AlignmentExpert.Read(plan.Models[OpenedModel.IndexOf(plan.Models, expert.Entry.Model)].Checkpoint, expert, options))];
+        _experts = [.. planned.Experts.Select(expert =>
+            AlignmentExpert.Read(plan.Models[OpenedModel.IndexOf(plan.Models, expert.Entry.Model)].Checkpoint, expert, options))];
         _alignment = new LayerAlignment(Base, _experts, _options);
     }
 
@@ -64,14 +65,18 @@ sealed class AlignedMerge : IDisposable
             WriteRest(writer, meter, print, cancellation);
             int total = _experts.Sum(expert => expert.Count);
             if (_plan.Alignment!.Options.CardRank != 0 && _options.Kind is AlignmentKind.Align or AlignmentKind.Distil)
-                _card = new CardWriter(Path.Combine(_plan.Options.Output, CardFile.Name), [.. LayerStep.InputsOf(_alignment.Options)], _plan.Alignment.Options.CardRank, total, _options.Answers);
+                _card = new CardWriter(Path.Combine(_plan.Options.Output, CardFile.Name), [.. LayerStep.InputsOf(_alignment.Options)],
+                    _plan.Alignment.Options.CardRank, total, _options.Answers);
             meter.Tell("layer 1");
             _alignment.Run((name, first, rows) => Write(places[name], first, rows, writer, meter, print),
-                _card is null ? null : (input, system) => _card.Write(input, system), layer => meter.Tell($"layer {layer + 2}"), cancellation);
+                _card is null ? null : (input, system) => _card.Write(input, system), layer =>
+                    meter.Tell($"layer {layer + 2}"), cancellation);
             bool all = _experts.All(expert => expert.Texts.Count > 0);
-            var texts = _experts.SelectMany(expert => expert.Texts.Select(text => text.Task.Length > 0 ? text : text with { Task = expert.Name })).ToList();
+            var texts = _experts.SelectMany(expert =>
+                expert.Texts.Select(text => text.Task.Length > 0 ? text : text with { Task = expert.Name })).ToList();
             _card?.Finish(print.ToString(), all ? ModelPrint.Of(texts) : new string('0', 64), texts.Sum(text => (long)text.Ids.Length));
-            if (_plan.Alignment.Options.KeepSamples && texts.Count > 0) writer.AddText(AlignmentSamples.Name, AlignmentSamples.Lines(texts));
+            if (_plan.Alignment.Options.KeepSamples && texts.Count > 0) writer.AddText(AlignmentSamples.Name,
+                AlignmentSamples.Lines(texts));
         }
         finally
         {
@@ -100,7 +105,8 @@ sealed class AlignedMerge : IDisposable
     TensorWork Work(OutputTensor tensor)
     {
         if (tensor.Copied is not null) return new TensorWork(tensor, null);
-        var counts = tensor.Inputs.Models.Select(model => (double)(_experts.FirstOrDefault(expert => expert.Name == _plan.Models[model].Name)?.Count ?? 1)).ToImmutableArray();
+        var counts = tensor.Inputs.Models.Select(model =>
+            (double)(_experts.FirstOrDefault(expert => expert.Name == _plan.Models[model].Name)?.Count ?? 1)).ToImmutableArray();
         return new TensorWork(tensor, tensor.Method.Prepare(tensor.Inputs with { PerModel = tensor.Inputs.PerModel.SetItem(LeastSquares.Experts, counts) }));
     }
 
@@ -114,12 +120,14 @@ sealed class AlignedMerge : IDisposable
             using var part = flat.narrow(0, tile, Math.Min(TileReader.TileElements, elements - tile));
             var values = MemoryMarshal.Cast<byte, float>(part.bytes);
             if (!(Elementwise.MaxMagnitude(values) <= tensor.DType.LargestNumber()))
-                throw new RecallException($"{tensor.Name}: the solution does not fit {tensor.DType.TorchName()}; set out_dtype: float32, or a larger ridge");
+                throw new RecallException($"{tensor.Name}: the solution does not fit {tensor.DType.TorchName()}; set out_dtype: float32, "
+                    + $"or a larger ridge");
             var bytes = new byte[(int)encoding.Bytes(values.Length)];
             encoding.Encode(values, bytes);
             writer.Write(tensor.Shard, tensor.Offset + encoding.Bytes(start + tile), bytes);
             meter.Add(bytes.Length);
-            if (start + tile == 0) print.Add(tensor.Name, tensor.Shape, Rounded(values[..Math.Min(ModelPrint.Values, values.Length)], tensor.DType));
+            if (start + tile == 0) print.Add(tensor.Name, tensor.Shape,
+                Rounded(values[..Math.Min(ModelPrint.Values, values.Length)], tensor.DType));
         }
     }
 

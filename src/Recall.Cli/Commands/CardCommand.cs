@@ -14,24 +14,50 @@ sealed class CardCommand : Verb
     const string Full = "full";
 
     readonly Argument<string> _model = Common.Model("MODEL");
-    readonly Option<string> _samples = new("--samples", "-s") { Description = "The expert's texts with their answers: a task file, or rows of prompt (or text) and answer", HelpName = "FILE", Required = true };
-    readonly Option<string?> _text = new("--text") { Description = "Jinja over a row's fields that makes its prompt [default: text, prompt, or the task's prompt]", HelpName = "TEMPLATE" };
+    readonly Option<string> _samples = new("--samples", "-s")
+    {
+        Description = "The expert's texts with their answers: a task file, or rows of prompt (or text) and answer",
+        HelpName = "FILE",
+        Required = true,
+    };
+
+    readonly Option<string?> _text = new("--text")
+    {
+        Description = "Jinja over a row's fields that makes its prompt [default: text, prompt, or the task's prompt]",
+        HelpName = "TEMPLATE",
+    };
+
     readonly Option<string> _rank = new("--rank")
     {
-        Description = "Eigenvectors to keep of each second moment, or full. Rank 16 of a 7B model takes about 30 MB, of a 135M model 4 MB; full takes 400 MB there",
+        Description = "Eigenvectors to keep of each second moment, or full. Rank 16 of a 7B model takes about 30 MB, "
+            + "of a 135M model 4 MB; full takes 400 MB there",
         HelpName = "R|full",
         DefaultValueFactory = _ => AlignmentOptions.DefaultCardRank.ToString(CultureInfo.InvariantCulture),
     };
 
-    readonly Option<int> _count = new("--count") { Description = "Rows that count, from the beginning", HelpName = "N", DefaultValueFactory = _ => new RecallOptions().Count };
-    readonly Option<int> _maxTokens = new("--max-tokens") { Description = "Tokens of a text that count; a longer prompt loses its beginning", HelpName = "N", DefaultValueFactory = _ => new RecallOptions().MaxTokens };
-    readonly Option<double> _answers = new("--answers") { Description = "Weight of the tokens that predict the answer, beside 1 for all", HelpName = "A", DefaultValueFactory = _ => 1 };
-    readonly Option<string> _out = new("--out", "-o") { Description = $"The card to write; {CardFile.Name} in the expert's folder is found by merge", HelpName = "FILE", Required = true };
+    readonly Option<int> _count = Number("--count", "Rows that count, from the beginning", new RecallOptions().Count);
+    readonly Option<int> _maxTokens = Number("--max-tokens", "Tokens of a text that count; a longer prompt loses its beginning", new RecallOptions().MaxTokens);
+
+    readonly Option<double> _answers = new("--answers")
+    {
+        Description = "Weight of the tokens that predict the answer, beside 1 for all",
+        HelpName = "A",
+        DefaultValueFactory = _ => 1,
+    };
+
+    readonly Option<string> _out = new("--out", "-o")
+    {
+        Description = $"The card to write; {CardFile.Name} in the expert's folder is found by merge",
+        HelpName = "FILE",
+        Required = true,
+    };
+
     readonly Option<bool> _json = Common.Json();
 
     public CardCommand() : base(
         "card",
-        "Makes the card of an expert. The expert reads a few of its texts; kept is what its layers read, as second moments, and no text. With it the expert "
+        "Makes the card of an expert. The expert reads a few of its texts; kept is what its layers read, as second moments, and no text. "
+            + "With it the expert "
         + "can be merged by align and distil when its data is gone.",
         "recall card base+adapters/sst2 --samples sst2.yaml --out adapters/sst2/card.safetensors",
         "recall card experts/squad --samples squad.jsonl --rank full --out experts/squad/card.safetensors")
@@ -40,22 +66,27 @@ sealed class CardCommand : Verb
         foreach (var option in new Option[] { _samples, _text, _rank, _count, _maxTokens, _answers, _out, _json }) Add(option);
         _rank.Validators.Add(result =>
         {
-            if (result.Tokens is [var token] && token.Value != Full && !(int.TryParse(token.Value, CultureInfo.InvariantCulture, out int rank) && rank > 0))
+            if (result.Tokens is [var token] && token.Value != Full
+                && !(int.TryParse(token.Value, CultureInfo.InvariantCulture, out int rank) && rank > 0))
                 result.AddError($"--rank {token.Value}: a number above 0, or full, is expected");
         });
-        foreach (var option in new[] { _count, _maxTokens })
-        {
-            option.Validators.Add(result =>
-            {
-                if (result.Tokens is [var token] && int.TryParse(token.Value, CultureInfo.InvariantCulture, out int number) && number < 1)
-                    result.AddError($"{option.Name} {token.Value}: 1 or more is expected");
-            });
-        }
         _answers.Validators.Add(result =>
         {
-            if (result.Tokens is [var token] && double.TryParse(token.Value, CultureInfo.InvariantCulture, out double number) && !(number >= 0 && double.IsFinite(number)))
+            if (result.Tokens is [var token] && double.TryParse(token.Value, CultureInfo.InvariantCulture, out double number)
+                && !(number >= 0 && double.IsFinite(number)))
                 result.AddError($"--answers {token.Value}: 0 or more is expected");
         });
+    }
+
+    static Option<int> Number(string name, string description, int @default)
+    {
+        var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => @default };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens is [var token] && int.TryParse(token.Value, CultureInfo.InvariantCulture, out int number) && number < 1)
+                result.AddError($"{name} {token.Value}: 1 or more is expected");
+        });
+        return option;
     }
 
     public override int Run(ParseResult parse, Screen screen, CancellationToken cancellation)
@@ -63,12 +94,14 @@ sealed class CardCommand : Verb
         string name = parse.GetRequiredValue(_model), path = parse.GetRequiredValue(_out), rank = parse.GetRequiredValue(_rank);
         var model = OpenedModel.Open(ModelReference.Parse(name));
         Tokenizer? tokenizer = null;
-        var texts = AlignmentSamples.Read(name, parse.GetRequiredValue(_samples), parse.GetValue(_text), () => tokenizer ??= Tokenizer.Load(model.Checkpoint),
+        var texts = AlignmentSamples.Read(name, parse.GetRequiredValue(_samples), parse.GetValue(_text), () =>
+            tokenizer ??= Tokenizer.Load(model.Checkpoint),
             parse.GetValue(_count), parse.GetValue(_maxTokens));
         using (var progress = new ProgressLine(screen))
         {
             progress.Report($"reading {Shown.Count(texts.Count)} texts");
-            CardRun.Write(path, name, model.Checkpoint, texts, rank == Full ? null : int.Parse(rank, CultureInfo.InvariantCulture), parse.GetValue(_answers),
+            CardRun.Write(path, name, model.Checkpoint, texts, rank == Full ? null : int.Parse(rank, CultureInfo.InvariantCulture),
+                parse.GetValue(_answers),
                 ComputeType.Auto, layer => progress.Report($"layer {layer + 1} of {model.LayerCount}"), cancellation);
         }
         var card = CardSummary.Of(path);

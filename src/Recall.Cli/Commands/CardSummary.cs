@@ -14,7 +14,8 @@ namespace Recall.Cli.Commands;
 /// <param name="Inputs">Number of layer inputs.</param>
 /// <param name="ModelPrint">The print of its model.</param>
 /// <param name="SamplesPrint">That of its texts.</param>
-sealed record CardSummary(string Card, long Bytes, string Rank, int Experts, double Answers, long Tokens, int Inputs, string ModelPrint, string SamplesPrint)
+sealed record CardSummary(string Card, long Bytes, string Rank, int Experts, double Answers, long Tokens, int Inputs, string ModelPrint,
+    string SamplesPrint)
 {
     /// <summary>Whether a file has the name of a card, or of one that was given another name before its ending.</summary>
     public static bool IsCard(string path) => File.Exists(path) && path.EndsWith(CardFile.Name, StringComparison.Ordinal);
@@ -23,7 +24,8 @@ sealed record CardSummary(string Card, long Bytes, string Rank, int Experts, dou
     public static CardSummary Of(string path)
     {
         var card = CardFile.Open(path);
-        return new CardSummary(path, new FileInfo(path).Length, card.Rank?.ToString(CultureInfo.InvariantCulture) ?? "full", card.Experts, card.Answers, card.Tokens,
+        return new CardSummary(path, new FileInfo(path).Length, card.Rank?.ToString(CultureInfo.InvariantCulture) ?? "full", card.Experts,
+            card.Answers, card.Tokens,
             card.Inputs.Count, card.Model, card.Samples);
     }
 

@@ -64,8 +64,8 @@ sealed class DemoCommand : Verb
         int seed = parse.GetValue(_seed);
         bool json = parse.GetValue(_json);
         var folder = new DemoFolder(parse.GetValue(_out) ?? DemoFolder.NextFree());
-        folder.Fill(parse.GetValue(_models));
         var words = DemoWords.Draw(seed).HeldOut;
+        folder.Fill(words, parse.GetValue(_models));
         using var progress = new ProgressLine(screen);
         var run = new DemoRun(folder, words, seed, progress.Report, cancellation);
         var tables = new DemoTables(json ? screen with { Out = TextWriter.Null } : screen);
@@ -80,15 +80,15 @@ sealed class DemoCommand : Verb
         var merges = run.Merges().ToList();
         progress.Clear();
         tables.Merges(experts, sequential[^1], merges);
-        var recall = merges.First(model => model.Weights is not null);
-        tables.Weights(recall);
+        tables.Weights(merges.First(model => model.Weights is not null));
         var time = screen.Time.GetElapsedTime(begin);
-        tables.Next(folder, merges[^1], recall, time);
+        var best = DemoResult.Best(merges);
+        tables.Next(folder, best, time);
         if (!json) return ExitCode.Done;
 
         ScoredModel[] all = [start, .. experts, .. sequential, .. merges];
         screen.WriteJson(new DemoResult(
-            folder.Path, seed, [.. DemoTask.All.Select(task => task.Name)], words.Count, [.. all.Select(DemoResult.Model.Of)], merges[^1].Path,
+            folder.Path, seed, [.. DemoTask.All.Select(task => task.Name)], words.Count, [.. all.Select(DemoResult.Model.Of)], best.Path,
             Math.Round(time.TotalSeconds, 3)));
         return ExitCode.Done;
     }

@@ -24,7 +24,8 @@ sealed record DiffReport(
 {
     public static DiffReport Of(OpenedModel a, OpenedModel b, double tolerance, CheckpointDifference difference)
     {
-        int? LayerOf(string name) => a.Architecture.LayerOf(name)?.Layer;
+        // Of models with several modules the layers of the main one are told apart.
+        int? LayerOf(string name) => a.Architecture.ModuleOf(name) == a.Architecture.ModuleName ? a.Architecture.LayerOf(name)?.Layer : null;
         var layers = difference.Tensors.GroupBy(tensor => LayerOf(tensor.Name))
             .OrderBy(group => group.Key is null).ThenBy(group => group.Key)
             .Select(group => new LayerDiff(group.Key, group.Count(), DiffNumbers.Of(Sum(group))));

@@ -30,6 +30,7 @@ static class MergeShow
             screen.Note($"note: {plan.Options.Output} keeps what is finished; the same command goes on from there");
             throw;
         }
+        foreach (string note in result.Plan.Notes.Skip(plan.Notes.Length)) screen.Note($"note: {Shown.Text(note)}");
         var time = screen.Time.GetElapsedTime(begin);
         var done = new Merged(
             plan.Options.Output, [.. plan.Shards.Select(shard => shard.Name)], plan.Tensors.Length,

@@ -70,20 +70,28 @@ sealed record PartSummary(string Part, int Tensors, long Parameters, long Bytes)
     public static IReadOnlyList<PartSummary> Of(IReadOnlyList<TensorSummary> tensors, Architecture architecture)
     {
         var parts = new List<PartSummary>();
-        int? LayerOf(TensorSummary tensor) => architecture.LayerOf(tensor.Name)?.Layer;
-        var layers = tensors.Where(tensor => LayerOf(tensor) is not null).GroupBy(tensor => LayerOf(tensor)!.Value)
+        foreach (var tensor in tensors.Where(tensor => architecture.LayerOf(tensor.Name) is null)) parts.Add(Sum(tensor.Name, [tensor]));
+        foreach (var module in architecture.Modules)
+        {
+            string of = architecture.OtherModules.IsEmpty ? "" : $" of {module.Name}";
+            parts.AddRange(Layers(tensors.Where(tensor => architecture.ModuleOf(tensor.Name) == module.Name), module, of));
+        }
+        return parts;
+    }
+
+    static IEnumerable<PartSummary> Layers(IEnumerable<TensorSummary> tensors, ArchitectureModule module, string of)
+    {
+        var layers = tensors.Where(tensor => module.LayerOf(tensor.Name) is not null).GroupBy(tensor => module.LayerOf(tensor.Name)!.Value.Layer)
             .OrderBy(layer => layer.Key).Select(layer => (Number: layer.Key, Sum: Sum("", layer))).ToList();
-        foreach (var tensor in tensors.Where(tensor => LayerOf(tensor) is null)) parts.Add(Sum(tensor.Name, [tensor]));
         for (int begin = 0, end; begin < layers.Count; begin = end)
         {
             end = begin + 1;
             while (end < layers.Count && layers[end].Sum == layers[begin].Sum) end++;
             string name = end == begin + 1
-                ? $"layer {layers[begin].Number}"
-                : $"each of layers {layers[begin].Number} to {layers[end - 1].Number}";
-            parts.Add(layers[begin].Sum with { Part = name });
+                ? $"layer {layers[begin].Number}{of}"
+                : $"each of layers {layers[begin].Number} to {layers[end - 1].Number}{of}";
+            yield return layers[begin].Sum with { Part = name };
         }
-        return parts;
     }
 
     static PartSummary Sum(string name, IEnumerable<TensorSummary> tensors)

@@ -44,7 +44,9 @@ sealed class PlanCommand : Verb
     public override int Run(ParseResult parse, Screen screen, CancellationToken cancellation)
     {
         string? output = parse.GetValue(_output);
-        var plan = MergePlan.Make(MergeConfig.Read(parse.GetRequiredValue(_config)), _flags.Read(parse, output ?? ".", screen));
+        var (config, options) = (MergeConfig.Read(parse.GetRequiredValue(_config)), _flags.Read(parse, output ?? ".", screen));
+        var plan = MergePlan.Make(config, options);
+        if (plan.Alignment is not null) MergeRun.Plan(config, options);     // texts and cards are looked at, too
         if (output is not null) OutputFolder.Check(plan);
         using var weights = MergeWeights.Of(plan);
         var report = PlanReport.Of(plan, weights?.Candidates.Count, parse.GetValue(_noProbe) ? null : TimeEstimate.Of(plan, cancellation));

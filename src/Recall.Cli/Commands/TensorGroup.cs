@@ -15,9 +15,8 @@ sealed record TensorGroup(string Name, int Count, string Shape, string DType, lo
     public static IEnumerable<TensorGroup> Of(MergePlan plan)
     {
         var architecture = plan.Donor.Architecture;
-        string General(string name) => architecture.LayerOf(name) is { } place ? $"{architecture.LayerPrefix}*.{place.Suffix}" : name;
         return plan.Tensors.OrderBy(tensor => architecture.LayerOf(tensor.Name)?.Layer ?? -1)
-            .GroupBy(tensor => (General(tensor.Name), tensor.Shape, tensor.DType, tensor.Sources.Length, Copied: tensor.Copied is not null))
+            .GroupBy(tensor => (architecture.General(tensor.Name), tensor.Shape, tensor.DType, tensor.Sources.Length, Copied: tensor.Copied is not null))
             .Select(group => new TensorGroup(
                 group.Key.Item1, group.Count(), group.Key.Shape.ToString(), group.Key.DType.ToString(), group.Sum(tensor => tensor.Length),
                 Make([.. group], plan)));

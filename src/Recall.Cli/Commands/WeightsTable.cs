@@ -12,7 +12,7 @@ static class WeightsTable
         string[] second = bandwidths ? [">bandwidth"] : [];
         var table = new TextTable(screen, [">layer", .. second, .. Headings(weights)]);
         double largest = weights.Layers.Max(layer => layer.Weights.Max());
-        int width = Math.Clamp((screen.Width - 22) / weights.Models.Length - 8, 4, 20);
+        int width = Math.Clamp((screen.Width - 26) / weights.Models.Length - 9, 4, 20);
         foreach (var layer in weights.Layers)
         {
             string[] bandwidth = bandwidths ? [Shown.Number(layer.Bandwidth)] : [];

@@ -26,6 +26,12 @@ sealed record DemoFolder(string Path)
     /// <summary>The adapter that adds a task to the model that learnt those before it.</summary>
     public string Next(DemoTask task) => In("sequential", task.Name);
 
+    /// <summary>What the models are asked in a task, with the right answers.</summary>
+    public string Asked(string task) => In("asked", task + ".jsonl");
+
+    /// <summary>The card of a task's expert.</summary>
+    public string Card(DemoTask task) => In("cards", task.Name + ".safetensors");
+
     /// <summary>A file or folder of it.</summary>
     public string In(params string[] parts) => System.IO.Path.Combine([Path, .. parts]);
 
@@ -47,12 +53,14 @@ sealed record DemoFolder(string Path)
     }
 
     /// <summary>Lays out the shipped models, and some rows that the experts learnt from: other words for each task.</summary>
+    /// <param name="heldOut">The words that models are asked.</param>
     /// <param name="models">A folder that examples/demo/make.sh made, in place of the shipped models.</param>
-    /// <exception cref="RecallException">The folder holds something, its name cannot stand in a merge file, or the disk says no.</exception>
-    public void Fill(string? models)
+    /// <exception cref="RecallException">It holds something, its name cannot stand in a merge file, or the disk says no.</exception>
+    public void Fill(IReadOnlyList<string> heldOut, string? models)
     {
         if (Path.AsSpan().ContainsAny('+', '@') || Path.Any(char.IsControl))
-            throw new RecallException($"{Quoted.Of(Path)}: in the names of models '+' stands before an adapter and '@' before a revision; name a folder without them");
+            throw new RecallException(
+                $"{Quoted.Of(Path)}: in names of models '+' stands before an adapter and '@' before a revision; choose another name");
         RequireFree(Path);
         foreach (var (name, open) in models is null ? Shipped() : Made(models))
         {
@@ -62,7 +70,10 @@ sealed record DemoFolder(string Path)
             from.CopyTo(to);
         }
         Directory.CreateDirectory(In("texts"));
-        foreach (var (task, words) in DemoTask.All.Zip(DemoWords.Draw(0).Training.Chunk(256))) File.WriteAllLines(Texts(task), Rows(task, words));
+        Directory.CreateDirectory(In("asked"));
+        foreach (var task in DemoTask.All) File.WriteAllLines(Asked(task.Name), Rows(task, heldOut));
+        foreach (var (task, words) in DemoTask.All.Zip(DemoWords.Draw(0).Training.Chunk(256)))
+            File.WriteAllLines(Texts(task), Rows(task, words));
     }
 
     /// <summary>A path as YAML reads it: quoted where something in it means something there.</summary>

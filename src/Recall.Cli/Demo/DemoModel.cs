@@ -7,8 +7,8 @@ using Recall.Representations;
 namespace Recall.Cli.Demo;
 
 /// <summary>
-/// The untrained Llama that the demo's base is trained from, as transformers would hold it: four blocks of width 128, and a tokenizer with a
-/// token for every letter and for every task's verb.
+/// The untrained Llama that the demo's base is trained from, as transformers would hold it: four blocks of width 128, and a tokenizer with
+/// a token for every letter and for every task's verb.
 /// </summary>
 static class DemoModel
 {
@@ -26,7 +26,8 @@ static class DemoModel
     {
         Directory.CreateDirectory(folder);
         var random = new SplitMix64(1);
-        SafetensorsWriter.Write(Path.Combine(folder, "model.safetensors"), Shapes().Select(tensor => Fresh(tensor.Name, tensor.Shape, random)));
+        SafetensorsWriter.Write(
+            Path.Combine(folder, "model.safetensors"), Shapes().Select(tensor => Fresh(tensor.Name, tensor.Shape, random)));
         WriteJson(folder, "tokenizer.json", TokenizerFile());
         WriteJson(folder, "tokenizer_config.json", new JsonObject
         {
@@ -45,7 +46,7 @@ static class DemoModel
         {
             string at = $"model.layers.{layer}.";
             yield return (at + "input_layernorm.weight", new Shape(Hidden));
-            foreach (string name in new[] { "q", "k", "v", "o" }) yield return ($"{at}self_attn.{name}_proj.weight", new Shape(Hidden, Hidden));
+            foreach (char name in "qkvo") yield return ($"{at}self_attn.{name}_proj.weight", new Shape(Hidden, Hidden));
             yield return (at + "post_attention_layernorm.weight", new Shape(Hidden));
             yield return (at + "mlp.gate_proj.weight", new Shape(Inner, Hidden));
             yield return (at + "mlp.up_proj.weight", new Shape(Inner, Hidden));

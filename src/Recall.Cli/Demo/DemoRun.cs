@@ -1,6 +1,8 @@
+using Recall.Alignment;
 using Recall.Configuration;
 using Recall.Configuration.Yaml;
 using Recall.Planning;
+using Recall.Tokenization;
 
 namespace Recall.Cli.Demo;
 
@@ -35,6 +37,7 @@ sealed class DemoRun(DemoFolder folder, IReadOnlyList<string> words, int seed, A
     /// <summary>The experts, merged in several ways.</summary>
     public IEnumerable<ScoredModel> Merges()
     {
+        WriteCards();
         Directory.CreateDirectory(folder.In("merged"));
         foreach (var merge in DemoMerge.All)
         {
@@ -42,7 +45,28 @@ sealed class DemoRun(DemoFolder folder, IReadOnlyList<string> words, int seed, A
             File.WriteAllText(config, merge.Config(folder) + "\n");
             report($"merging: {merge.Title}");
             var result = Merge(MergeConfig.Read(config), output);
-            yield return Score(DemoKind.Merge, merge.Title, new ModelReference(new ModelPath(output))) with { Config = config, Weights = result.Weights };
+            yield return Score(DemoKind.Merge, merge.Title, new ModelReference(new ModelPath(output))) with
+            {
+                Config = config,
+                Reads = merge.Reads,
+                Weights = result.Weights,
+            };
+        }
+    }
+
+    /// <summary>What the earlier experts leave behind in place of their texts, as <c>recall card</c> writes it.</summary>
+    void WriteCards()
+    {
+        Directory.CreateDirectory(folder.In("cards"));
+        foreach (var task in DemoTask.All.SkipLast(1))
+        {
+            var (expert, options) = (OpenedModel.Open(folder.Expert(task)), new RecallOptions());
+            var tokenizer = Tokenizer.Load(expert.Checkpoint);
+            var texts = AlignmentSamples.Read(
+                expert.Name, folder.Texts(task), null, () => tokenizer, DemoMerge.TextCount, options.MaxTokens);
+            CardRun.Write(
+                folder.Card(task), expert.Name, expert.Checkpoint, texts, AlignmentOptions.DefaultCardRank, options.Answers,
+                cancellation: cancellation);
         }
     }
 

@@ -13,10 +13,12 @@ sealed class DemoTables(Screen screen)
         Say($"Four tasks, and {words.Count} made-up words that no model below has seen in training:");
         var table = new TextTable(screen, "task", "asked", "right answer");
         // A long one that shows the difference: its answers are all different, and none is the word itself.
-        string word = words.Where(each => DemoTask.All.Select(task => task.Answer(each)).Append(each).Distinct().Count() > DemoTask.All.Count)
-            .MaxBy(each => each.Length) ?? words[0];
+        string word = words.Where(IsPlain).MaxBy(each => each.Length) ?? words[0];
         foreach (var task in DemoTask.All) table.Row(task.Name, task.Prompt(word), task.Answer(word));
         table.Write(screen);
+
+        static bool IsPlain(string word) =>
+            DemoTask.All.Select(task => task.Answer(word)).Append(word).Distinct().Count() > DemoTask.All.Count;
     }
 
     /// <summary>The base and the experts.</summary>
@@ -41,37 +43,54 @@ sealed class DemoTables(Screen screen)
     /// <summary>The merges, between what they are to be better than and what they are to reach.</summary>
     public void Merges(IReadOnlyList<ScoredModel> experts, ScoredModel sequential, IReadOnlyList<ScoredModel> merges)
     {
-        Say("Merging: one model from the experts' weights, without training and without old data. One model for all tasks:");
-        var own = sequential with { Name = "(each expert at its own task)", Scores = [.. experts.Select((expert, task) => expert.Scores[task])] };
-        IReadOnlyList<ScoredModel> rows = [sequential with { Name = "fine-tuned one after another" }, .. merges, own];
-        var table = new TextTable(screen, ["model", .. DemoTask.All.Select(task => ">" + task.Name), ">mean", ">earlier tasks"]);
-        foreach (var row in rows) table.Row([row.Name, .. Percent(row.Scores), .. Percent([row.Scores.Average(), DemoResult.Earlier(row)])]);
+        Say("Merging: one model for all tasks, made from the four experts without training. A card is what an expert leaves behind",
+            "in place of its texts: statistics of what its layers read.");
+        var own = sequential with
+        {
+            Name = "(each expert, own task)",
+            Scores = [.. experts.Select((expert, task) => expert.Scores[task])],
+        };
+        IReadOnlyList<ScoredModel> rows = [sequential with { Name = "fine-tuned in turn" }, .. merges, own];
+        var tasks = DemoTask.All.Select(task => ">" + task.Name);
+        var table = new TextTable(screen, ["model", "reads also", .. tasks, ">mean", ">earlier"]);
+        foreach (var row in rows)
+            table.Row([row.Name, row.Reads ?? "", .. Percent([.. row.Scores, row.Scores.Average(), DemoResult.Earlier(row)])]);
         table.Write(screen);
-        var best = merges.MaxBy(DemoResult.Earlier)!;
+        var best = DemoResult.Best(merges);
         screen.Out.WriteLine(
-            $"Earlier tasks: the mean of all but the newest, {DemoTask.All[^1].Name}, whose texts are the only ones that RECALL reads. "
-            + $"Fine-tuning leaves {100 * DemoResult.Earlier(sequential):0} % of their answers right; the best merge here, {best.Name}, {100 * DemoResult.Earlier(best):0} %.");
+            $"Earlier: the mean of all tasks but the newest, {DemoTask.All[^1].Name}. Fine-tuning in turn leaves "
+            + $"{100 * DemoResult.Earlier(sequential):0} % of their answers right, "
+            + $"the best merge, {best.Name}, {100 * DemoResult.Earlier(best):0} %.");
     }
 
     /// <summary>How RECALL was asked, and what it found.</summary>
     public void Weights(ScoredModel merged)
     {
         Say($"{merged.Name} was asked by {merged.Config}:");
-        foreach (string line in File.ReadAllLines(merged.Config!)) screen.Out.WriteLine("  " + Shown.Text(line));
-        Say("and found these weights of each expert in each layer, from how alike their layers represent the newest task's texts (* the newest expert):");
+        Config(merged);
+        Say("and found these weights of each expert in each layer, from how alike their layers represent the newest task's texts",
+            "(* the newest expert):");
         WeightsTable.Write(merged.Weights!, screen);
     }
 
     /// <summary>Where all lies, and what to do with it.</summary>
-    public void Next(DemoFolder folder, ScoredModel merged, ScoredModel recall, TimeSpan time)
+    public void Next(DemoFolder folder, ScoredModel merged, TimeSpan time)
     {
-        Say($"Done in {Shown.Duration(time)}. The merged model is {merged.Path}; all models, texts and merge files are in {folder.Path}. Look further:",
+        Say($"Done in {Shown.Duration(time)}. All models, texts and merge files are in {folder.Path}.",
+            $"The best merge was asked by {merged.Config}:");
+        Config(merged);
+        Say($"It is {merged.Path}, a checkpoint that transformers loads. Look further:",
             $"  recall inspect {merged.Path}",
             $"  recall diff {folder.Base} {merged.Path}",
-            $"  recall plan {recall.Config}",
-            $"With your own models: name them in a copy of {recall.Config}, the newest last, and a file with texts of its task as samples; then",
+            $"  recall eval {merged.Path} --tasks {folder.Asked("*")}",
+            $"With your own models: name base and experts in a copy of {merged.Config}, and for each expert a few of its texts; then",
             "  recall plan FILE",
             "  recall merge FILE MERGED");
+    }
+
+    void Config(ScoredModel merged)
+    {
+        foreach (string line in File.ReadAllLines(merged.Config!)) screen.Out.WriteLine("  " + Shown.Text(line));
     }
 
     void Scores(string heading, IReadOnlyList<ScoredModel> models, Func<ScoredModel, string> name)

@@ -13,7 +13,7 @@ sealed record DemoWords(IReadOnlyList<string> Training, IReadOnlyList<string> He
     /// <summary>The seed of the words on which the shipped models were trained.</summary>
     public const int Seed = 7;
 
-    /// <summary>Draws them. The words to learn from are those of the shipped models whatever the seed, which draws the held-out ones.</summary>
+    /// <summary>The seed draws the held-out words; those to learn from are always those of the shipped models.</summary>
     public static DemoWords Draw(int seed)
     {
         var training = Distinct(new SplitMix64(Seed), []).Take(TrainingCount).ToList();

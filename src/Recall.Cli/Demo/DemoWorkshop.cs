@@ -36,7 +36,8 @@ static class DemoWorkshop
         string data = Path.Combine(folder, "data");
         Directory.CreateDirectory(data);
         var words = DemoWords.Draw(0).Training;
-        File.WriteAllLines(Path.Combine(data, "base.jsonl"), DemoTask.All.SelectMany(task => DemoFolder.Rows(task, words.Take(task.BaseRows))));
+        var mixture = DemoTask.All.SelectMany(task => DemoFolder.Rows(task, words.Take(task.BaseRows)));
+        File.WriteAllLines(Path.Combine(data, "base.jsonl"), mixture);
         Training("base", "untrained", "base", "base", BaseRun);
         string? before = null;
         foreach (var task in DemoTask.All)

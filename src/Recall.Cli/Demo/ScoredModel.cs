@@ -26,6 +26,9 @@ sealed record ScoredModel(DemoKind Kind, string Name, string Path, ImmutableArra
     /// <summary>The merge file, for a merged model.</summary>
     public string? Config { get; init; }
 
+    /// <summary>What a merge read beside the models' weights.</summary>
+    public string? Reads { get; init; }
+
     /// <summary>The layer weights, for a model that was merged by representations.</summary>
     public WeightsFile? Weights { get; init; }
 }

@@ -13,8 +13,8 @@ namespace Recall.Alignment;
 public sealed record AdapterLoss(string Module, int Rank, double Lost);
 
 /// <summary>
-/// The merge of adapters as one adapter. align, exactly and without a decomposition: ΔW = Σ_i B_i (A_i G_i A⁻¹), of rank Σ r_i. To fewer ranks, by QR
-/// of both factors and an SVD of the small product of their triangles. distil: the largest singular triples of the update.
+/// The merge of adapters as one adapter. align, exactly and without a decomposition: ΔW = Σ_i B_i (A_i G_i A⁻¹), of rank Σ r_i. To fewer
+/// ranks, by QR of both factors and an SVD of the small product of their triangles. distil: the largest singular triples of the update.
 /// </summary>
 public static class AlignedAdapter
 {
@@ -28,13 +28,15 @@ public static class AlignedAdapter
     /// <param name="layerDone">Told the number of each block that is done.</param>
     /// <param name="cancellation">Stops between two steps.</param>
     /// <returns>The loss of each layer.</returns>
-    /// <exception cref="RecallException">Experts that change more than linear layers, or, for align, are no adapters on this base.</exception>
+    /// <exception cref="RecallException">Experts that change more than linear layers, or, for align, are no adapters on this
+    /// base.</exception>
     public static IReadOnlyList<AdapterLoss> Write(
         string folder, string baseName, Checkpoint baseModel, IReadOnlyList<AlignmentExpert> experts, AlignmentOptions options, int? rank,
         Action<int>? layerDone = null, CancellationToken cancellation = default)
     {
         if (options.IsRegMean) throw new RecallException("an adapter is made by align or distil; RegMean gives whole weights");
-        if (options.Kind == AlignmentKind.Distil && rank is null) throw new RecallException("distil as an adapter needs a rank: its update has the rank of the whole matrix");
+        if (options.Kind == AlignmentKind.Distil
+            && rank is null) throw new RecallException("distil as an adapter needs a rank: its update has the rank of the whole matrix");
         using var alignment = new LayerAlignment(baseModel, experts, options);
         RequireLinearOnly(alignment, baseModel, experts);
         var (factors, losses) = (new List<LoraFactors>(), new List<AdapterLoss>());
@@ -63,7 +65,8 @@ public static class AlignedAdapter
             {
                 using var scope = NewDisposeScope();
                 var source = baseModel.Find(name)!;
-                if (!whole.TryGetValue(name, out var update)) whole.Add(name, update = zeros([source.Shape[0], source.Shape[1]], ScalarType.Float64).DetachFromDisposeScope());
+                if (!whole.TryGetValue(name, out var update)) whole.Add(name,
+                    update = zeros([source.Shape[0], source.Shape[1]], ScalarType.Float64).DetachFromDisposeScope());
                 var before = ExpertUpdate.Rows(source, first, rows.shape[0], reader).to_type(ScalarType.Float64);
                 update.narrow(0, first, rows.shape[0]).copy_(rows.to_type(ScalarType.Float64) - before);
                 if (first + rows.shape[0] < source.Shape[0]) return;
@@ -90,7 +93,8 @@ public static class AlignedAdapter
             foreach (var expert in experts)
             {
                 if (expert.Checkpoint.Find(tensor.Name) is not { } own || ExpertUpdate.SameStored(own, tensor)) continue;
-                throw new RecallException($"{expert.Name}: changes {tensor.Name} too, which an adapter of linear layers cannot hold; write a whole checkpoint");
+                throw new RecallException($"{expert.Name}: changes {tensor.Name} too, which an adapter of linear layers cannot hold; "
+                    + $"write a whole checkpoint");
             }
         }
     }

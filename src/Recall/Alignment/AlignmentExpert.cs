@@ -15,17 +15,22 @@ public sealed record AlignmentExpert(string Name, Checkpoint Checkpoint, IReadOn
     /// <summary>How many experts it stands for: a merged model for all those in it.</summary>
     internal int Count => Card?.Experts ?? Math.Max(1, Texts.Select(text => text.Task).Distinct(StringComparer.Ordinal).Count());
 
-    /// <summary>Reads the texts, or the card, of a planned expert. Of a merged model that has both, the card counts where it stands for more experts.</summary>
+    /// <summary>
+    /// Reads the texts, or the card, of a planned expert. Of a merged model that has both, the card counts where it stands for more
+    /// experts.
+    /// </summary>
     /// <exception cref="RecallException">Texts or a card that are missing, broken, or of another model.</exception>
     internal static AlignmentExpert Read(Checkpoint checkpoint, PlannedExpert planned, RecallOptions options)
     {
         string name = planned.Entry.Model.ToString();
         var card = planned.Card is { } path ? CardFile.Open(path) : null;
         if (card is not null && card.Model != ModelPrint.Of(checkpoint))
-            throw new RecallException($"{card.Path}: is the card of another model than {name}, or of {name} before it was changed; make it anew: recall card {name} --samples FILE --out {card.Path}");
+            throw new RecallException($"{card.Path}: is the card of another model than {name}, or of {name} before it was changed; make "
+                + $"it anew: recall card {name} --samples FILE --out {card.Path}");
         Tokenizer? tokenizer = null;
         IReadOnlyList<AlignmentText> texts = planned.Samples is null ? []
-            : AlignmentSamples.Read(name, planned.Samples, planned.Text, () => tokenizer ??= Tokenizer.Load(checkpoint), options.Count, options.MaxTokens);
+            : AlignmentSamples.Read(name, planned.Samples, planned.Text, () =>
+                tokenizer ??= Tokenizer.Load(checkpoint), options.Count, options.MaxTokens);
         var expert = new AlignmentExpert(name, checkpoint, texts);
         return card is null || (texts.Count > 0 && expert.Count >= card.Experts) ? expert : expert with { Texts = [], Card = card };
     }

@@ -37,13 +37,15 @@ public sealed record AlignmentOptions
     public double OffDiagonal { get; init; } = 1;
 
     /// <summary>
-    /// The type of the products in forward passes; default float32. Hidden states and statistics are float32 in any case; with bfloat16, on a CPU
-    /// that multiplies it in hardware, the passes take a third of the time.
+    /// The type of the products in forward passes; default float32. Hidden states and statistics are float32 in any case; with bfloat16, on
+    /// a CPU that multiplies it in hardware, the passes take a third of the time.
     /// </summary>
     public ComputeType Compute { get; init; } = ComputeType.Float32;
 
-    /// <summary>Eigenvectors of each second moment that the merged model's card keeps; null: whole matrices.</summary>
-    public int? CardRank { get; init; } = DefaultCardRank;
+    /// <summary>
+    /// Keep the texts' hidden states in temporary files; null, the default: where they would take more than a quarter of the memory.
+    /// </summary>
+    public bool? StatesOnDisk { get; init; }
 
     /// <summary>Eigenvectors of a merged model's card by default.</summary>
     public const int DefaultCardRank = 64;

@@ -6,8 +6,8 @@ using Recall.Tokenization;
 namespace Recall.Alignment;
 
 /// <summary>
-/// The texts of an expert, from a data file or a task file: rows with <c>ids</c> and <c>answer</c> (index of the answer's first token), already
-/// tokenised, or rows with a text and an answer. Those that a merge keeps have <c>ids</c>, <c>answer</c> and <c>expert</c>.
+/// The texts of an expert, from a data file or a task file: rows with <c>ids</c> and <c>answer</c> (index of the answer's first token),
+/// already tokenised, or rows with a text and an answer. Those that a merge keeps have <c>ids</c>, <c>answer</c> and <c>expert</c>.
 /// </summary>
 public static class AlignmentSamples
 {
@@ -15,17 +15,19 @@ public static class AlignmentSamples
     public const string Name = "samples.jsonl";
 
     /// <summary>
-    /// Reads the first <paramref name="count"/> rows of a file; all of them where it is a choice made by <c>recall select</c>, or the kept texts of a
-    /// merge. A prompt that is too long loses its beginning.
+    /// Reads the first <paramref name="count"/> rows of a file; all of them where it is a choice made by <c>recall select</c>, or the kept
+    /// texts of a merge. A prompt that is too long loses its beginning.
     /// </summary>
     /// <param name="name">The expert's name, for messages.</param>
     /// <param name="path">The file.</param>
-    /// <param name="template">A Jinja template that makes the prompt; default the field <c>text</c> or <c>prompt</c>, or the task's prompt.</param>
+    /// <param name="template">A Jinja template that makes the prompt; default the field <c>text</c> or <c>prompt</c>, or the task's
+    /// prompt.</param>
     /// <param name="tokenizer">Asked for where rows are not tokenised.</param>
     /// <param name="count">Rows that count.</param>
     /// <param name="maxTokens">Tokens of a text that count.</param>
     /// <exception cref="RecallException">Not there, broken, empty, or an answer without tokens.</exception>
-    public static IReadOnlyList<AlignmentText> Read(string name, string path, string? template, Func<Tokenizer> tokenizer, int count, int maxTokens)
+    public static IReadOnlyList<AlignmentText> Read(string name, string path, string? template, Func<Tokenizer> tokenizer, int count,
+        int maxTokens)
     {
         var rows = SampleTexts.Read(path, template ?? DefaultTemplate(path), "text");
         if (rows.Count == 0) throw new RecallException($"{path}: holds no texts for {name}");
@@ -45,7 +47,8 @@ public static class AlignmentSamples
     {
         if (!DataSet.IsDataFile(path)) return null;
         var first = DataSet.Read(path).FirstOrDefault()?.Fields;
-        return first is not null && !first.ContainsKey("text") && !first.ContainsKey("ids") && first.ContainsKey("prompt") ? "{{prompt}}" : null;
+        return first is not null && !first.ContainsKey("text") && !first.ContainsKey("ids") && first.ContainsKey("prompt") ? "{{prompt}}"
+            : null;
     }
 
     static AlignmentText Read(SampleText row, string path, Func<Tokenizer> tokenizer, int maxTokens)
@@ -61,7 +64,8 @@ public static class AlignmentSamples
         // A field holds the bare answer; a task's has its delimiter already.
         string answer = char.IsWhiteSpace(row.Answer[0]) || char.IsWhiteSpace(row.Text[^1]) ? row.Answer : " " + row.Answer;
         int[] following = tokenizer().Encode(answer, addSpecialTokens: false);
-        if (following.Length == 0) throw new RecallException($"{path}: the answer of row {row.Row}, {Quoted.Of(row.Answer)}, has no tokens");
+        if (following.Length == 0) throw new RecallException($"{path}: the answer of row {row.Row}, {Quoted.Of(row.Answer)}, has no "
+            + $"tokens");
         if (prompt.Length == 0) throw new RecallException($"{path}: the text of row {row.Row} has no tokens before its answer");
         return Cut([.. prompt, .. following], prompt.Length, maxTokens) with { Task = task };
     }
@@ -74,7 +78,9 @@ public static class AlignmentSamples
             + $"({tokens}: no answer), as the row has 'ids'; it is {node.ToJsonString()}");
     }
 
-    /// <summary>The text without the beginning of its prompt, as far as it is too long; an answer that alone is too long loses its end.</summary>
+    /// <summary>
+    /// The text without the beginning of its prompt, as far as it is too long; an answer that alone is too long loses its end.
+    /// </summary>
     static AlignmentText Cut(int[] ids, int answer, int maxTokens)
     {
         int cut = Math.Clamp(ids.Length - maxTokens, 0, Math.Max(answer - 1, 0));

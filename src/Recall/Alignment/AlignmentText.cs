@@ -2,12 +2,13 @@ namespace Recall.Alignment;
 
 /// <summary>A text by which an expert is aligned.</summary>
 /// <param name="Ids">Its tokens.</param>
-/// <param name="Answer">Index of the first token of the answer, 1 … tokens − 1; equal to the number of tokens: a text without an answer.</param>
+/// <param name="Answer">Index of the first token of the answer, 1 … tokens − 1; equal to the number of tokens: a text without an
+/// answer.</param>
 public sealed record AlignmentText(int[] Ids, int Answer)
 {
     /// <summary>
-    /// The task that the text stands for: statistics are normalised task by task, so that a merged model with the kept texts of three experts counts
-    /// three times.
+    /// The task that the text stands for: statistics are normalised task by task, so that a merged model with the kept texts of three
+    /// experts counts three times.
     /// </summary>
     public string Task { get; init; } = "";
 

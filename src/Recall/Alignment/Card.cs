@@ -1,8 +1,8 @@
 namespace Recall.Alignment;
 
 /// <summary>
-/// What an expert leaves behind to be aligned later without its data (<c>card.safetensors</c>): the second moments of what its linear layers read, and
-/// no text. Moments are read one at a time.
+/// What an expert leaves behind to be aligned later without its data (<c>card.safetensors</c>): the second moments of what its linear
+/// layers read, and no text. Moments are read one at a time.
 /// </summary>
 public sealed class Card
 {

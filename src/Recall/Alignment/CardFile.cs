@@ -21,7 +21,8 @@ public static class CardFile
         var file = DataFile.Open(path);
         var content = SafetensorsFile.Read(file);
         if (content.Metadata.GetValueOrDefault("format") != CardLayout.Format)
-            throw new RecallException($"{path}: is no card of layer statistics (its metadata lacks format {CardLayout.Format}); 'recall card' makes one");
+            throw new RecallException($"{path}: is no card of layer statistics (its metadata lacks format {CardLayout.Format}); 'recall "
+                + $"card' makes one");
         var tensors = content.Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
         int? rank = content.Metadata.GetValueOrDefault("rank") == "full" ? null : Whole(path, content, "rank");
         var inputs = content.Tensors.Where(tensor => tensor.Name.EndsWith(CardLayout.Scalars, StringComparison.Ordinal))
@@ -30,9 +31,11 @@ public static class CardFile
         {
             var tensor = Find(path, tensors, name);
             if (tensor.DType != type || tensor.Shape != shape)
-                throw new RecallException($"{path}: {name} is {tensor.DType} {tensor.Shape}; a card of rank {rank?.ToString(CultureInfo.InvariantCulture) ?? "full"} has {type} {shape} there");
+                throw new RecallException($"{path}: {name} is {tensor.DType} {tensor.Shape}; a card of rank "
+                    + $"{rank?.ToString(CultureInfo.InvariantCulture) ?? "full"} has {type} {shape} there");
         }
-        if (!double.TryParse(content.Metadata.GetValueOrDefault("answers"), NumberStyles.Float, CultureInfo.InvariantCulture, out double answers) || !(answers >= 0))
+        if (!double.TryParse(content.Metadata.GetValueOrDefault("answers"), NumberStyles.Float, CultureInfo.InvariantCulture,
+            out double answers) || !(answers >= 0))
             throw new RecallException($"{path}: its metadata has no weight of answers");
         return new Card(path, input => Read(path, tensors, input, rank))
         {
@@ -58,14 +61,16 @@ public static class CardFile
     }
 
     static StoredTensor Find(string path, Dictionary<string, StoredTensor> tensors, string name) => tensors.GetValueOrDefault(name)
-        ?? throw new RecallException($"{path}: tensor {Quoted.Of(name)} is missing: the card is not whole; make it anew with 'recall card'");
+        ?? throw new RecallException($"{path}: tensor {Quoted.Of(name)} is missing: the card is not whole; make it anew with 'recall "
+            + $"card'");
 
     static SecondMoment Read(string path, Dictionary<string, StoredTensor> tensors, string input, int? rank)
     {
         using var scope = NewDisposeScope();
         var scalars = MemoryMarshal.Cast<byte, double>(Bytes(Find(path, tensors, input + CardLayout.Scalars)));
         double ridge = scalars[1];
-        if (!double.IsFinite(scalars[0]) || !double.IsFinite(ridge) || scalars[0] < 0 || ridge < 0) throw Bad(path, input + CardLayout.Scalars);
+        if (!double.IsFinite(scalars[0]) || !double.IsFinite(ridge) || scalars[0] < 0 || ridge < 0) throw Bad(path, input
+            + CardLayout.Scalars);
         if (rank is null)
         {
             var matrix = Values(path, tensors, input + CardLayout.Moment);
@@ -77,7 +82,8 @@ public static class CardFile
         var factor = Values(path, tensors, input + CardLayout.Vectors) * values.sqrt().unsqueeze(1);
         var diagonal = Values(path, tensors, input + CardLayout.Diagonal);
         if (diagonal.min().item<double>() < 0) throw Bad(path, input + CardLayout.Diagonal);
-        return new SecondMoment((int)diagonal.shape[0]) { Factor = factor.MoveToOuterDisposeScope(), Diagonal = diagonal.MoveToOuterDisposeScope(), Ridge = ridge };
+        return new SecondMoment((int)diagonal.shape[0]) { Factor = factor.MoveToOuterDisposeScope(),
+            Diagonal = diagonal.MoveToOuterDisposeScope(), Ridge = ridge };
     }
 
     static Tensor Values(string path, Dictionary<string, StoredTensor> tensors, string name)
@@ -90,7 +96,8 @@ public static class CardFile
     }
 
     static RecallException Bad(string path, string tensor) =>
-        new($"{path}: {tensor} holds values that no second moment has (not finite, or below 0): the card is damaged; make it anew with 'recall card'");
+        new($"{path}: {tensor} holds values that no second moment has (not finite, or below 0): the card is damaged; make it anew with "
+            + $"'recall card'");
 
     static byte[] Bytes(StoredTensor tensor)
     {

@@ -4,10 +4,11 @@ using Recall.Numerics;
 namespace Recall.Alignment;
 
 /// <summary>
-/// How a card lies in <c>card.safetensors</c>. For each input <c>layers.0.attention.in</c> … of n values: <c>.scalars</c> [trace, ridge] double; of a card
-/// of rank R <c>.values</c> [r] the largest eigenvalues, <c>.vectors</c> [r, n] their eigenvectors in float16, r = min(R, n), and <c>.diagonal</c> [n] what
-/// of the diagonal they miss; of a full card <c>.moment</c> [n, n]. <c>model_sha256</c> and <c>samples_sha256</c> [32] bytes. Numbers of experts and
-/// tokens, the weight of answers and the rank stand in the metadata. Nothing else, no text.
+/// How a card lies in <c>card.safetensors</c>. For each input <c>layers.0.attention.in</c> … of n values: <c>.scalars</c> [trace, ridge]
+/// double; of a card of rank R <c>.values</c> [r] the largest eigenvalues, <c>.vectors</c> [r, n] their eigenvectors in float16, r = min(R,
+/// n), and <c>.diagonal</c> [n] what of the diagonal they miss; of a full card <c>.moment</c> [n, n]. <c>model_sha256</c> and
+/// <c>samples_sha256</c> [32] bytes. Numbers of experts and tokens, the weight of answers and the rank stand in the metadata. Nothing else,
+/// no text.
 /// </summary>
 static class CardLayout
 {

@@ -23,7 +23,8 @@ public static class CardRun
         ComputeType compute = ComputeType.Float32, Action<int>? layerDone = null, CancellationToken cancellation = default)
     {
         if (texts.Count == 0) throw new RecallException($"{name}: a card is made of texts, and there are none");
-        using var statistics = new LayerAlignment(checkpoint, [new AlignmentExpert(name, checkpoint, texts)], new AlignmentOptions { Kind = AlignmentKind.Align, Answers = answers, Compute = compute });
+        using var statistics = new LayerAlignment(checkpoint, [new AlignmentExpert(name, checkpoint, texts)],
+            new AlignmentOptions { Kind = AlignmentKind.Align, Answers = answers, Compute = compute });
         using var card = new CardWriter(path, [.. LayerStep.InputsOf(BlockOptions.Read(checkpoint))], rank, 1, answers);
         statistics.Measure((input, moment) => card.Write(input, moment), layerDone, cancellation);
         card.Finish(ModelPrint.Of(checkpoint), ModelPrint.Of(texts), texts.Sum(text => (long)text.Ids.Length));
@@ -33,5 +34,6 @@ public static class CardRun
     /// <param name="checkpoint">The model.</param>
     /// <param name="rank">Eigenvectors a second moment; null: whole matrices.</param>
     public static long Size(Checkpoint checkpoint, int? rank) =>
-        CardLayout.Tensors(LayerStep.InputsOf(BlockOptions.Read(checkpoint)), rank).Sum(tensor => tensor.Shape.Elements * Numerics.DTypes.Size(tensor.Type));
+        CardLayout.Tensors(LayerStep.InputsOf(BlockOptions.Read(checkpoint)), rank).Sum(tensor =>
+            tensor.Shape.Elements * Numerics.DTypes.Size(tensor.Type));
 }

@@ -5,7 +5,9 @@ namespace Recall.Alignment;
 /// <summary>The largest eigenpairs of a symmetric matrix.</summary>
 static class Eigenpairs
 {
-    /// <summary>Above this size, and for few pairs, a subspace iteration takes the place of the whole decomposition, whose cost grows with the cube.</summary>
+    /// <summary>
+    /// Above this size, and for few pairs, a subspace iteration takes the place of the whole decomposition, whose cost grows with the cube.
+    /// </summary>
     const int Whole = 512;
 
     const int Iterations = 10;

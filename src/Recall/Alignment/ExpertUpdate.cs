@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace Recall.Alignment;
 
 /// <summary>
-/// τ = W − W_base of some rows of a linear layer, in double precision: as a matrix, or as the factors B·A of an adapter on the same base, with which
-/// a product with second moments costs next to nothing.
+/// τ = W − W_base of some rows of a linear layer, in double precision: as a matrix, or as the factors B·A of an adapter on the same base,
+/// with which a product with second moments costs next to nothing.
 /// </summary>
 sealed record ExpertUpdate : IDisposable
 {
@@ -53,10 +53,13 @@ sealed record ExpertUpdate : IDisposable
         return new ExpertUpdate { Matrix = (values.to_type(ScalarType.Float64) - baseRows).MoveToOuterDisposeScope() };
     }
 
-    /// <summary>The factors of an adapter on this base: B with the scale [out, rank], A [rank, in]; null where the tensor is something else.</summary>
+    /// <summary>
+    /// The factors of an adapter on this base: B with the scale [out, rank], A [rank, in]; null where the tensor is something else.
+    /// </summary>
     public static (Tensor Left, Tensor Right)? Factors(TensorSource baseTensor, TensorSource expert, TileReader reader)
     {
-        if (expert is not LowRankTensor { Update: { Transposed: false, LeftOffset: 0, RightOffset: 0, LeftRankStride: 1 } update } adapted) return null;
+        if (expert is not LowRankTensor { Update: { Transposed: false, LeftOffset: 0, RightOffset: 0,
+            LeftRankStride: 1 } update } adapted) return null;
         if (!SameStored(adapted.Source, baseTensor)) return null;
         reader.BeginTensor();
         var left = tensor(reader.Whole(update.Left).ToArray(), [update.Left.Shape[0], update.Left.Shape[1]]);

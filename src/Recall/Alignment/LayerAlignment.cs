@@ -9,9 +9,9 @@ namespace Recall.Alignment;
 public delegate void MergedRows(string name, long first, Tensor rows);
 
 /// <summary>
-/// Merges experts by least squares on the inputs of every linear layer, as a stream over the layers: one layer of all models is in memory, each stored
-/// byte is read once, and between layers only the hidden states of the texts are kept. Everything but linear layers is base + mean of the differences
-/// (<see cref="Rest"/>).
+/// Merges experts by least squares on the inputs of every linear layer, as a stream over the layers: one layer of all models is in memory,
+/// each stored byte is read once, and between layers only the hidden states of the texts are kept. Everything but linear layers is base +
+/// mean of the differences (<see cref="Rest"/>).
 /// </summary>
 /// <example><code>
 /// using var alignment = new LayerAlignment(baseModel, experts, new AlignmentOptions { Kind = AlignmentKind.Distil });
@@ -19,9 +19,6 @@ public delegate void MergedRows(string name, long first, Tensor rows);
 /// </code></example>
 public sealed class LayerAlignment : IDisposable
 {
-    /// <summary>Elements of a range of rows that is solved at a time.</summary>
-    const long RangeElements = 16 << 20;
-
     readonly Checkpoint _base;
     readonly AlignmentOptions _options;
     readonly ImmutableArray<Member> _members;
@@ -34,7 +31,8 @@ public sealed class LayerAlignment : IDisposable
     /// <param name="baseModel">The base.</param>
     /// <param name="experts">The experts, each with texts or a card.</param>
     /// <param name="options">What is solved.</param>
-    /// <exception cref="RecallException">Models of different sizes, an expert with neither texts nor a card, texts or cards that do not fit.</exception>
+    /// <exception cref="RecallException">Models of different sizes, an expert with neither texts nor a card, texts or cards that do not
+    /// fit.</exception>
     public LayerAlignment(Checkpoint baseModel, IReadOnlyList<AlignmentExpert> experts, AlignmentOptions options)
     {
         (_base, _options, _reader) = (baseModel, options, new TileReader(_buffer));
@@ -42,8 +40,12 @@ public sealed class LayerAlignment : IDisposable
         new AlignmentCheck(baseModel, Options, options).Check(experts);
         Rest = MeanTensor.Of(baseModel, experts);
         double total = experts.Sum(expert => expert.Count);
-        _members = [.. experts.Select(expert => new Member(expert, expert.Count / total, Options, options))];
+        bool onDisk = options.StatesOnDisk ?? StateBytes(experts) > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4;
+        _members = [.. experts.Select(expert => new Member(expert, expert.Count / total, Options, options, onDisk))];
     }
+
+    /// <summary>Elements of a range of rows that is solved at a time.</summary>
+    internal long RangeElements { get; init; } = 16 << 20;
 
     /// <summary>Sizes and kinds of the models.</summary>
     internal BlockOptions Options { get; }
@@ -65,6 +67,11 @@ public sealed class LayerAlignment : IDisposable
             if (HasHead) yield return Options.Names.Head;
         }
     }
+
+    /// <summary>Hidden states and one layer's inputs, in two streams.</summary>
+    long StateBytes(IEnumerable<AlignmentExpert> experts) =>
+        experts.Sum(expert => expert.Texts.Sum(text => (long)text.Ids.Length)) * 8 * (Options.HiddenSize
+            + LayerStep.All.Max(step => step.Inputs(Options)));
 
     bool HasHead => !Options.TiedEmbeddings && !_options.IsRegMean;
 
@@ -136,17 +143,20 @@ public sealed class LayerAlignment : IDisposable
     {
         string input = LayerStep.NameOf(layer, step.Input);
         var statistics = _members.Select(member => member.Statistics()).ToArray();
-        using var system = Measure(input, statistics, step.Inputs(Options), step.Linears.Sum(linear => LayerStep.ShapeOf(Options, linear)[0]));
+        using var system = Measure(input, statistics, step.Inputs(Options),
+            step.Linears.Sum(linear => LayerStep.ShapeOf(Options, linear)[0]));
         systems?.Invoke(input, system);
         void Next(Member member, Action<int, string, Tensor>? outputs) => member.NextOwn(step, layer, _reader, outputs);
         StepTargets? targets = null;
-        if (_options.Kind == AlignmentKind.Distil) targets = new StepTargets(_members, statistics, system.Moments, step, layer, Options, Next);
+        if (_options.Kind == AlignmentKind.Distil) targets = new StepTargets(_members, statistics, system.Moments, step, layer, Options,
+            Next);
         else foreach (var member in _members.Where(member => member.Own is not null)) Next(member, null);
         if (write is null) return;
         using (targets)
         {
             var weights = step.Linears.ToDictionary(linear => linear, linear =>
-                Solve(Options.NameOf(layer, linear + ".weight"), linear, LayerStep.ShapeOf(Options, linear), system, targets, write, keep: _members.Any(member => member.Merged is not null)));
+                Solve(Options.NameOf(layer, linear + ".weight"), linear, LayerStep.ShapeOf(Options, linear), system, targets, write,
+                    keep: _members.Any(member => member.Merged is not null)));
             foreach (var member in _members) member.NextMerged(step, weights!);
             foreach (var weight in weights.Values) weight?.Dispose();
         }
@@ -159,7 +169,8 @@ public sealed class LayerAlignment : IDisposable
         foreach (var member in _members)
         {
             if (member.Own is null) continue;
-            using var own = member.Expert.Checkpoint.Read(Options.Names.FinalNorm, new Shape(Options.HiddenSize), ScalarType.Float32, _reader);
+            using var own = member.Expert.Checkpoint.Read(Options.Names.FinalNorm, new Shape(Options.HiddenSize), ScalarType.Float32,
+                _reader);
             member.Own.Normalize(own, Options.NormEpsilon);
             member.Merged?.Normalize(norm, Options.NormEpsilon);
         }
@@ -192,7 +203,8 @@ public sealed class LayerAlignment : IDisposable
         if (_factors is not null)
         {
             using var scope = NewDisposeScope();
-            if (system.SolveFactors([.. _members.Select(member => Factors(member, source))]) is var (left, right)) _factors(name, left, right);
+            if (system.SolveFactors([.. _members.Select(member => Factors(member, source))]) is var (left, right)) _factors(name, left,
+                right);
             return null;
         }
         var whole = keep ? empty([shape[0], shape[1]], ComputeTypes.Of(_options.Compute)).DetachFromDisposeScope() : null;
@@ -216,7 +228,8 @@ public sealed class LayerAlignment : IDisposable
         var own = member.Weight(source.Name, source.Shape);
         if (ExpertUpdate.SameStored(own, source)) return null;
         return ExpertUpdate.Factors(source, own, _reader) ?? throw new RecallException(
-            $"{member.Expert.Name}: its {source.Name} is no low-rank update of the base {_base.Path}; only adapters on this base give an adapter: write a whole checkpoint, or distil to a rank");
+            $"{member.Expert.Name}: its {source.Name} is no low-rank update of the base {_base.Path}; only adapters on this base give an "
+                + $"adapter: write a whole checkpoint, or distil to a rank");
     }
 
     /// <inheritdoc/>
@@ -229,7 +242,8 @@ public sealed class LayerAlignment : IDisposable
 /// <summary>A block with norms and biases only, read from a model.</summary>
 sealed class BlockNorms : IDisposable
 {
-    public BlockNorms(Checkpoint checkpoint, BlockOptions options, int layer, IEnumerable<(string Name, Shape Shape)> tensors, TileReader reader) =>
+    public BlockNorms(Checkpoint checkpoint, BlockOptions options, int layer, IEnumerable<(string Name, Shape Shape)> tensors,
+        TileReader reader) =>
         Block = new Block(options, layer, tensors.ToImmutableDictionary(
             tensor => tensor.Name, tensor => checkpoint.Read(options.NameOf(layer, tensor.Name), tensor.Shape, ScalarType.Float32, reader)));
 

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Recall.Alignment;
 
 /// <summary>
-/// Statistics of what a step's layers read at the tokens of one expert's texts. Products of a batch of tokens in float32 (small layers: in double
-/// precision), sums over batches in double precision.
+/// Statistics of what a step's layers read at the tokens of one expert's texts. Products of a batch of tokens in float32 (small layers: in
+/// double precision), sums over batches in double precision.
 /// </summary>
 /// <param name="texts">The texts.</param>
 /// <param name="inputs">What the layers read, batch by batch: [B, T, in].</param>

@@ -31,7 +31,9 @@ sealed record LayerStep(string Input, ImmutableArray<string> Linears)
     /// <summary>Values of the input at one token.</summary>
     public int Inputs(BlockOptions options) => (int)ShapeOf(options, Linears[0])[1];
 
-    /// <summary>Every input of a model with its name in a card and its size, from the bottom up; of the head where it is not the embedding.</summary>
+    /// <summary>
+    /// Every input of a model with its name in a card and its size, from the bottom up; of the head where it is not the embedding.
+    /// </summary>
     public static IEnumerable<(string Name, int Size)> InputsOf(BlockOptions options)
     {
         for (int layer = 0; layer < options.Layers; layer++)

@@ -32,6 +32,7 @@ sealed record LowRankCut(Tensor Left, Tensor Right, double Lost)
         var (values, vectors) = Eigenpairs.Largest(tall ? matrix.t().mm(matrix) : matrix.mm(matrix.t()), kept);
         double all = matrix.square().sum().item<double>(), held = values.clamp(min: 0).sum().item<double>();
         var (left, right) = tall ? (matrix.mm(vectors), vectors.t()) : (vectors, vectors.t().mm(matrix));
-        return new LowRankCut(left.MoveToOuterDisposeScope(), right.contiguous().MoveToOuterDisposeScope(), all > 0 ? Math.Clamp(1 - held / all, 0, 1) : 0);
+        return new LowRankCut(left.MoveToOuterDisposeScope(), right.contiguous().MoveToOuterDisposeScope(), all > 0
+            ? Math.Clamp(1 - held / all, 0, 1) : 0);
     }
 }

@@ -4,7 +4,9 @@ using Recall.Numerics;
 
 namespace Recall.Alignment;
 
-/// <summary>A tensor that is no linear layer's weight: base + Σ n_i (x_i − base) / Σ n_i, n_i the number of experts that model i stands for.</summary>
+/// <summary>
+/// A tensor that is no linear layer's weight: base + Σ n_i (x_i − base) / Σ n_i, n_i the number of experts that model i stands for.
+/// </summary>
 sealed class MeanTensor(TensorSource source, ImmutableArray<(TensorSource Tensor, double Share)> experts) : TensorSource
 {
     public override string Name => source.Name;
@@ -57,5 +59,6 @@ sealed class RowRange(TensorSource whole, long first, long count) : TensorSource
 
     public override IEnumerable<StoredTensor> Stored => whole.Stored;
 
-    public override void Read(TileReader reader, long start, Span<float> destination) => whole.Read(reader, first * Shape.RowLength + start, destination);
+    public override void Read(TileReader reader, long start, Span<float> destination) =>
+        whole.Read(reader, first * Shape.RowLength + start, destination);
 }

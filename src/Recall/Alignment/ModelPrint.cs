@@ -7,8 +7,8 @@ using Recall.Numerics;
 namespace Recall.Alignment;
 
 /// <summary>
-/// Tells models apart without reading them whole: SHA-256 over name, shape and first values of every floating-point tensor, by name. An adapter applied
-/// to its base has the print of the result.
+/// Tells models apart without reading them whole: SHA-256 over name, shape and first values of every floating-point tensor, by name. An
+/// adapter applied to its base has the print of the result.
 /// </summary>
 sealed class ModelPrint
 {

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Recall.Alignment;
 
 /// <summary>
-/// Solves X (Σ_i G_i + λI) = N for many N, λ = ridge · tr(Σ G)/in: by Cholesky of the matrix, or, where the moments hold few rows F together
-/// besides a diagonal Λ, by the dual form (Woodbury): (Λ + FᵀF)⁻¹ = Λ⁻¹ − Λ⁻¹Fᵀ(I + FΛ⁻¹Fᵀ)⁻¹FΛ⁻¹. Double precision.
+/// Solves X (Σ_i G_i + λI) = N for many N, λ = ridge · tr(Σ G)/in: by Cholesky of the matrix, or, where the moments hold few rows F
+/// together besides a diagonal Λ, by the dual form (Woodbury): (Λ + FᵀF)⁻¹ = Λ⁻¹ − Λ⁻¹Fᵀ(I + FΛ⁻¹Fᵀ)⁻¹FΛ⁻¹. Double precision.
 /// </summary>
 sealed class RidgedSum : IDisposable
 {
@@ -14,7 +14,8 @@ sealed class RidgedSum : IDisposable
     readonly Tensor _factor;            // Cholesky factor, lower: [in, in] or [rows, rows]
     readonly Tensor? _rows, _inverse;   // the dual form: F [rows, in], 1/Λ [in]
 
-    RidgedSum(double ridge, Tensor factor, Tensor? rows, Tensor? inverse) => (Ridge, _factor, _rows, _inverse) = (ridge, factor, rows, inverse);
+    RidgedSum(double ridge, Tensor factor, Tensor? rows, Tensor? inverse) =>
+        (Ridge, _factor, _rows, _inverse) = (ridge, factor, rows, inverse);
 
     /// <summary>λ, absolute.</summary>
     public double Ridge { get; }
@@ -29,11 +30,12 @@ sealed class RidgedSum : IDisposable
             rows += rank.Value;
         }
         double size = inputs;
-        return rows * rows * size + rows * rows * rows / 3 + 2 * outputs * size * rows < rows * size * size / 2 + size * size * size / 3 + outputs * size * size;
+        return rows * rows * size + rows * rows * rows / 3 + 2 * outputs * size * rows < rows * size * size / 2 + size * size * size / 3
+            + outputs * size * size;
     }
 
     /// <summary>The factorisation of a whole sum.</summary>
-    /// <param name="sum">Σ G: [in, in]; kept as it is.</param>
+    /// <param name="sum">Σ G: [in, in]; changed meanwhile, and given back to the last digit of its diagonal.</param>
     /// <param name="ridge">In units of the mean of the diagonal.</param>
     /// <param name="note">Told where the ridge had to be raised.</param>
     public static RidgedSum Of(Tensor sum, double ridge, Action<string> note)
@@ -43,9 +45,10 @@ sealed class RidgedSum : IDisposable
         for (int raise = 0; raise <= MostRaises; raise++, ridge = Math.Max(ridge, 1e-9) * 10)
         {
             using var attempt = NewDisposeScope();
-            var ridged = sum.clone();
-            ridged.diagonal().add_(ridge * mean);
-            var (factor, info) = linalg.cholesky_ex(ridged);
+            // In place and back: a copy of a wide layer's matrix would be the largest thing in memory.
+            sum.diagonal().add_(ridge * mean);
+            var (factor, info) = linalg.cholesky_ex(sum);
+            sum.diagonal().sub_(ridge * mean);
             if (info.item<int>() != 0) continue;
             if (raise > 0) note($"its statistics are not positive definite: the ridge was raised from {asked:R} to {ridge:R}");
             return new RidgedSum(ridge * mean, factor.DetachFromDisposeScope(), null, null);

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Recall.Alignment;
 
 /// <summary>
-/// The second moment of a linear layer's inputs, Σ w xᵀx: as a matrix, or as FᵀF + diag(d), where F holds few rows: weighted tokens, or scaled
-/// eigenvectors. Double precision; [in, in].
+/// The second moment of a linear layer's inputs, Σ w xᵀx: as a matrix, or as FᵀF + diag(d), where F holds few rows: weighted tokens, or
+/// scaled eigenvectors. Double precision; [in, in].
 /// </summary>
 /// <param name="Size">Values of an input (in).</param>
 sealed record SecondMoment(int Size) : IDisposable
@@ -18,7 +18,10 @@ sealed record SecondMoment(int Size) : IDisposable
     /// <summary>d: [in]; null: 0.</summary>
     public Tensor? Diagonal { get; init; }
 
-    /// <summary>The ridge (absolute) that the merge has used which this is the sum of: what Σ τ G is to be taken from the merged τ with. 0 for one expert.</summary>
+    /// <summary>
+    /// The ridge (absolute) that the merge has used which this is the sum of: what Σ τ G is to be taken from the merged τ with. 0 for one
+    /// expert.
+    /// </summary>
     public double Ridge { get; init; }
 
     /// <summary>Rows of the factor; null where there is a matrix.</summary>
@@ -67,7 +70,8 @@ sealed record SecondMoment(int Size) : IDisposable
     public Tensor DiagonalValues()
     {
         using var scope = NewDisposeScope();
-        var diagonal = Matrix is not null ? Matrix.diagonal().clone() : Factor is not null ? Factor.square().sum([0L]) : zeros(Size, ScalarType.Float64);
+        var diagonal = Matrix is not null ? Matrix.diagonal().clone() : Factor is not null ? Factor.square().sum([0L])
+            : zeros(Size, ScalarType.Float64);
         if (Diagonal is not null) diagonal.add_(Diagonal);
         return diagonal.MoveToOuterDisposeScope();
     }
@@ -85,7 +89,8 @@ sealed record SecondMoment(int Size) : IDisposable
             return this with { Matrix = matrix.MoveToOuterDisposeScope() };
         }
         if (Diagonal is not null) rest.add_(Diagonal * factor);
-        return this with { Factor = Factor is null ? null : (Factor * Math.Sqrt(factor)).MoveToOuterDisposeScope(), Diagonal = rest.MoveToOuterDisposeScope() };
+        return this with { Factor = Factor is null ? null : (Factor * Math.Sqrt(factor)).MoveToOuterDisposeScope(),
+            Diagonal = rest.MoveToOuterDisposeScope() };
     }
 
     /// <summary>
@@ -98,7 +103,8 @@ sealed record SecondMoment(int Size) : IDisposable
         var (values, vectors) = Eigenpairs.Largest(ToMatrix(), rank);
         var factor = (vectors * values.clamp(min: 0).sqrt()).t().contiguous();
         var missing = (DiagonalValues() - factor.square().sum([0L])).clamp(min: 0);
-        return new SecondMoment(Size) { Factor = factor.MoveToOuterDisposeScope(), Diagonal = missing.MoveToOuterDisposeScope(), Ridge = Ridge };
+        return new SecondMoment(Size) { Factor = factor.MoveToOuterDisposeScope(), Diagonal = missing.MoveToOuterDisposeScope(),
+            Ridge = Ridge };
     }
 
     /// <inheritdoc/>

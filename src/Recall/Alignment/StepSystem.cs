@@ -3,11 +3,12 @@ using static TorchSharp.torch;
 namespace Recall.Alignment;
 
 /// <summary>
-/// The least-squares system of one step: what its linear layers have in common. Rows of their weights are solved for one range after another.
+/// The least-squares system of one step: what its linear layers have in common. Rows of their weights are solved for one range after
+/// another.
 /// </summary>
 /// <remarks>
-/// align: ΔW = (Σ τ_i G_i)(A + λ₀I)⁻¹, A = Σ G_i. distil, with W₀ = W_base + ΔW: W = W₀ + (Σ (W_i C_i − W₀ G_i))(A + λI)⁻¹, computed as the same
-/// (Σ W_i C_i + λ W₀)(A + λI)⁻¹. RegMean: W = W̄ + (Σ (W_i − W̄) G_i) A⁺.
+/// align: ΔW = (Σ τ_i G_i)(A + λ₀I)⁻¹, A = Σ G_i. distil, with W₀ = W_base + ΔW: W = W₀ + (Σ (W_i C_i − W₀ G_i))(A + λI)⁻¹, computed as the
+/// same (Σ W_i C_i + λ W₀)(A + λI)⁻¹. RegMean: W = W̄ + (Σ (W_i − W̄) G_i) A⁺.
 /// </remarks>
 sealed class StepSystem : IDisposable
 {
@@ -36,7 +37,8 @@ sealed class StepSystem : IDisposable
             Sum.DetachFromDisposeScope();
         }
         double trace = Sum?.diagonal().sum().item<double>() ?? moments.Sum(moment => moment.Trace);
-        if (!double.IsFinite(trace)) throw new RecallException("the layer's inputs are not finite: an expert, or the merge so far, overflows");
+        if (!double.IsFinite(trace)) throw new RecallException("the layer's inputs are not finite: an expert, or the merge so far, "
+            + "overflows");
         if (trace <= 0)
         {
             note("no text gives it anything but zeros: it takes the mean of the experts");
@@ -85,8 +87,8 @@ sealed class StepSystem : IDisposable
     }
 
     /// <summary>
-    /// The update of align as factors: [B_1 … B_N] and A_i G_i A⁻¹ on top of each other; an expert without an update has no part. Null where no expert
-    /// has one.
+    /// The update of align as factors: [B_1 … B_N] and A_i G_i A⁻¹ on top of each other; an expert without an update has no part. Null
+    /// where no expert has one.
     /// </summary>
     public (Tensor Left, Tensor Right)? SolveFactors(IReadOnlyList<(Tensor Left, Tensor Right)?> updates)
     {

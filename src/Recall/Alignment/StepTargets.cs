@@ -5,8 +5,8 @@ namespace Recall.Alignment;
 
 /// <summary>
 /// Σ_i W_i C_i of a step in distil, C_i = Σ w xᵀx̂: x what the expert feeds its own layer, x̂ what the merged model feeds it. W_i C_i is
-/// W_base C_i + τ_i C_i, or, where the layers have fewer outputs than inputs, the sum over tokens of w (W_i x)ᵀx̂, of which the expert's own
-/// pass has computed the first factor. An expert with a card only has C_i = G_i.
+/// W_base C_i + τ_i C_i, or, where the layers have fewer outputs than inputs, the sum over tokens of w (W_i x)ᵀx̂, of which the expert's
+/// own pass has computed the first factor. An expert with a card only has C_i = G_i.
 /// </summary>
 sealed class StepTargets : IDisposable
 {
@@ -18,7 +18,8 @@ sealed class StepTargets : IDisposable
 
     /// <summary>Goes through a step with every expert's own stream, which moves on.</summary>
     public StepTargets(
-        IReadOnlyList<Member> members, IReadOnlyList<LayerStatistics?> statistics, IReadOnlyList<SecondMoment> moments, LayerStep step, int layer, BlockOptions options,
+        IReadOnlyList<Member> members, IReadOnlyList<LayerStatistics?> statistics, IReadOnlyList<SecondMoment> moments, LayerStep step,
+            int layer, BlockOptions options,
         Action<Member, Action<int, string, Tensor>?> next)
     {
         _moments = moments;
@@ -45,7 +46,8 @@ sealed class StepTargets : IDisposable
     {
         _moments = moments;
         _cardOnly = [.. statistics.Select(measured => measured is null)];
-        _crosses = [.. members.Zip(statistics, (member, measured) => measured is null ? null : Cross(measured, member.Own!.Inputs, moments[0].Size))];
+        _crosses = [.. members.Zip(statistics, (member, measured) =>
+            measured is null ? null : Cross(measured, member.Own!.Inputs, moments[0].Size))];
     }
 
     static Tensor Cross(LayerStatistics measured, IReadOnlyList<Tensor> own, int inputs)
@@ -57,7 +59,8 @@ sealed class StepTargets : IDisposable
 
     Tensor Outputs(string linear, long outputs, int inputs)
     {
-        if (!_outputs.TryGetValue(linear, out var sum)) _outputs.Add(linear, sum = zeros([outputs, inputs], ScalarType.Float64).DetachFromDisposeScope());
+        if (!_outputs.TryGetValue(linear, out var sum)) _outputs.Add(linear,
+            sum = zeros([outputs, inputs], ScalarType.Float64).DetachFromDisposeScope());
         return sum;
     }
 
@@ -65,7 +68,8 @@ sealed class StepTargets : IDisposable
     public Tensor Rows(string linear, long first, Tensor baseRows, IReadOnlyList<ExpertUpdate> updates)
     {
         using var scope = NewDisposeScope();
-        var sum = _outputs.TryGetValue(linear, out var outputs) ? outputs.narrow(0, first, baseRows.shape[0]).clone() : zeros_like(baseRows);
+        var sum = _outputs.TryGetValue(linear, out var outputs) ? outputs.narrow(0, first, baseRows.shape[0]).clone()
+            : zeros_like(baseRows);
         for (int i = 0; i < updates.Count; i++)
         {
             if (_crosses[i] is { } cross) sum.add_(updates[i].Times(left => left.mm(cross)));

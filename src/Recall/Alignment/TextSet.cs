@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Recall.Alignment;
 
 /// <summary>
-/// The texts of one expert, in batches of nearly equal length. Every text runs as if alone: padding stands at the end, where no real token sees it,
-/// and has no part in any statistics.
+/// The texts of one expert, in batches of nearly equal length. Every text runs as if alone: padding stands at the end, where no real token
+/// sees it, and has no part in any statistics.
 /// </summary>
 sealed class TextSet : IDisposable
 {
@@ -52,8 +52,10 @@ sealed class TextSet : IDisposable
     }
 
     /// <summary>
-    /// Weights of the real tokens, batch by batch, such that Σ w xᵀx is, summed over tasks, the second moment of all tokens divided by its trace, plus
-    /// <paramref name="answers"/> times the same of the tokens that predict the answer. Where no text of a task has an answer, all tokens stand for it.
+    /// Weights of the real tokens, batch by batch, such that Σ w xᵀx is, summed over tasks, the second moment of all tokens divided by its
+    /// trace, plus
+    /// <paramref name="answers"/> times the same of the tokens that predict the answer. Where no text of a task has an answer, all tokens
+    /// stand for it.
     /// </summary>
     public double[][] Weights(IReadOnlyList<Tensor> inputs, double answers)
     {

@@ -5,13 +5,18 @@ using static TorchSharp.torch;
 
 namespace Recall.Alignment;
 
-/// <summary>Computes a linear layer in a stream: the batch's number, the layer's name within the block, its input [B, T, in] give its output.</summary>
+/// <summary>
+/// Computes a linear layer in a stream: the batch's number, the layer's name within the block, its input [B, T, in] give its output.
+/// </summary>
 delegate Tensor StreamLinear(int batch, string name, Tensor input);
 
 /// <summary>
-/// The hidden states of one set of texts in one model, moved up step by step: what each step's linear layers read is at hand before they are computed.
+/// The hidden states of one set of texts in one model, moved up step by step: what each step's linear layers read is at hand before they
+/// are computed.
 /// </summary>
-sealed class TextStream(TextSet texts) : IDisposable
+/// <param name="texts">The texts.</param>
+/// <param name="onDisk">States and inputs lie in temporary files, of which the memory holds what it has room for.</param>
+sealed class TextStream(TextSet texts, bool onDisk) : IDisposable
 {
     Tensor[] _hidden = [], _inputs = [];    // [B, T, d] and [B, T, in], a batch each
     Block? _block;
@@ -35,12 +40,12 @@ sealed class TextStream(TextSet texts) : IDisposable
             embedding.Read(reader, id * size, row);
             rows.Add(id, row);
         }
-        Replace(ref _hidden, [.. texts.Batches.Select(batch => Embed(batch, rows, size))]);
+        Replace(ref _hidden, Each(batch => Embed(texts.Batches[batch], rows, size)));
     }
 
     static Tensor Embed(TokenBatch batch, Dictionary<long, float[]> rows, int size)
     {
-        var states = empty([.. batch.Ids.shape, size], ScalarType.Float32).DetachFromDisposeScope();
+        var states = empty([.. batch.Ids.shape, size], ScalarType.Float32);
         var values = MemoryMarshal.Cast<byte, float>(states.bytes);
         int at = 0;
         foreach (long id in batch.Ids.data<long>())
@@ -52,7 +57,7 @@ sealed class TextStream(TextSet texts) : IDisposable
     }
 
     /// <summary>Goes on from where another stream of the same texts stands.</summary>
-    public void StartFrom(TextStream other) => Replace(ref _hidden, [.. other._hidden.Select(hidden => hidden.clone().DetachFromDisposeScope())]);
+    public void StartFrom(TextStream other) => Replace(ref _hidden, Each(batch => other._hidden[batch].clone()));
 
     /// <summary>Begins a block: its norms and biases are used, its linear layers are given step by step.</summary>
     public void Begin(Block block)
@@ -70,7 +75,8 @@ sealed class TextStream(TextSet texts) : IDisposable
         {
             case "attention.in":
                 Replace(ref _inputs, Each(batch => block.Attention(
-                    Output(batch, step.Linears[0]), Output(batch, step.Linears[1]), Output(batch, step.Linears[2]), texts.Contexts[batch])));
+                    Output(batch, step.Linears[0]), Output(batch, step.Linears[1]), Output(batch, step.Linears[2]),
+                        texts.Contexts[batch])));
                 break;
             case "attention.out":
                 Replace(ref _hidden, Each(batch => _hidden[batch] + Output(batch, step.Linears[0])));
@@ -104,7 +110,7 @@ sealed class TextStream(TextSet texts) : IDisposable
         for (int batch = 0; batch < made.Length; batch++)
         {
             using var scope = NewDisposeScope();
-            made[batch] = make(batch).DetachFromDisposeScope();
+            made[batch] = onDisk ? MappedTensor.Of(make(batch)) : make(batch).DetachFromDisposeScope();
         }
         return made;
     }

@@ -21,13 +21,13 @@ public sealed record Checkpoint(string Path, JsonObject Config, IReadOnlyList<Te
     [
         "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
         "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja", "generation_config.json",
-        "preprocessor_config.json", "processor_config.json", "normalizer.json",
+        "chat_template.json", "preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json", "normalizer.json",
     ];
 
     readonly Dictionary<string, TensorSource> _byName = Index(Path, Tensors);
 
-    /// <summary>The family, where <see cref="ArchitectureTable"/> knows it.</summary>
-    public Architecture? Architecture { get; } = ArchitectureTable.Find(Config);
+    /// <summary>The family, where <see cref="ArchitectureTable"/> knows it, with the names that this checkpoint has.</summary>
+    public Architecture? Architecture { get; } = ArchitectureTable.Find(Config)?.In(Tensors.Select(tensor => tensor.Name));
 
     /// <summary>The tensor of that name, or null.</summary>
     public TensorSource? Find(string name) => _byName.GetValueOrDefault(name);

@@ -37,7 +37,7 @@ public sealed record MergeConfig
     /// <summary>Parameters of the top level.</summary>
     public ParameterSet Parameters { get; init; } = ParameterSet.None;
 
-    /// <summary>Parameters of the one module of a <c>modules</c> form that <see cref="OfOneModule"/> took apart.</summary>
+    /// <summary>Parameters of the module, in a <c>modules</c> form that <see cref="ByModule"/> took apart.</summary>
     public ParameterSet ModuleParameters { get; init; } = ParameterSet.None;
 
     /// <summary>Type of the arithmetic's inputs in mergekit, and of the output unless <see cref="OutDType"/> says otherwise. Recall always computes in float32.</summary>
@@ -81,18 +81,35 @@ public sealed record MergeConfig
     static IEnumerable<ModelReference> Referenced(OutputSlice slice) =>
         slice.Sources.Select(source => source.Model).Concat(slice.BaseModel is null ? [] : [slice.BaseModel]);
 
-    /// <summary>The <c>modules</c> form with a single module, <c>default</c>, as the form that the module holds; other configs as they are.</summary>
-    /// <exception cref="ConfigurationException">A module of another name: models of one module have no such part.</exception>
-    public MergeConfig OfOneModule()
+    /// <summary>
+    /// The config of each module, in the form that the module holds. The <c>models</c> form goes for every module, the <c>slices</c> form for models
+    /// of one module, and <c>modules</c> for those that it names.
+    /// </summary>
+    /// <param name="modules">The modules that the models have.</param>
+    /// <exception cref="ConfigurationException">A module that the models do not have; slices of models of several modules.</exception>
+    public ImmutableArray<(string Module, MergeConfig Config)> ByModule(ImmutableArray<string> modules)
     {
-        if (Modules.Length == 0) return this;
-        if (Modules is not [{ Name: "default" } module])
+        string known = string.Join(", ", modules.Select(name => Quoted.Of(name)));
+        if (Modules.Length == 0)
         {
-            var odd = Modules.First(entry => entry.Name != "default");
-            throw odd.Place.Error($"these models have one module, 'default', and none named {Quoted.Of(odd.Name)}");
+            if (Slices.Length > 0 && modules.Length > 1)
+                throw Slices[0].Place.Error($"these models have several modules ({known}), each with layers of its own; give the slices of each under 'modules': modules: {{{modules[0]}: {{slices: …}}, …}}");
+            return [.. modules.Select(name => (name, this))];
         }
-        return this with { Models = module.Models, Slices = module.Slices, Modules = [], ModuleParameters = module.Parameters };
+        foreach (var entry in Modules)
+        {
+            if (modules.Contains(entry.Name)) continue;
+            string hint = Quoted.Nearest(entry.Name, modules) is { } near && modules.Length > 1 ? $"; did you mean {Quoted.Of(near)}?" : "";
+            throw entry.Place.Error(modules.Length == 1
+                ? $"these models have one module, {known}, and none named {Quoted.Of(entry.Name)}"
+                : $"these models have the modules {known}, and none named {Quoted.Of(entry.Name)}{hint}");
+        }
+        return [.. Modules.Select(entry => (entry.Name, Of(entry)))];
     }
+
+    /// <summary>What the config asks for a module.</summary>
+    internal MergeConfig Of(ModuleEntry module) =>
+        this with { Models = module.Models, Slices = module.Slices, Modules = [], ModuleParameters = module.Parameters };
 
     /// <summary>The same config with every model that it names, in whatever place, replaced by another one.</summary>
     internal MergeConfig WithModels(Func<ModelReference, ModelReference> change)

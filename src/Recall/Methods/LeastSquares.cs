@@ -3,8 +3,9 @@ using System.Collections.Immutable;
 namespace Recall.Methods;
 
 /// <summary>
-/// The family of merges by what the layers do. Their linear layers are solved for, layer by layer, elsewhere (Alignment); as a method of tensors this
-/// is what all other tensors take: base + mean of the differences, y = b + Σ n_m (x_m − b) / Σ n_m, n_m the number of experts that model m stands for.
+/// The family of merges by what the layers do. Their linear layers are solved for, layer by layer, elsewhere (Alignment); as a method of
+/// tensors this is what all other tensors take: base + mean of the differences, y = b + Σ n_m (x_m − b) / Σ n_m, n_m the number of experts
+/// that model m stands for.
 /// </summary>
 /// <param name="name">align, distil, regmean or regmean++.</param>
 public sealed class LeastSquares(string name) : MergeMethod

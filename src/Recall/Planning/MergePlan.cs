@@ -52,7 +52,7 @@ public sealed record MergePlan
     public required MergeCost Cost { get; init; }
 
     /// <summary>Number of the output's layers.</summary>
-    public int LayerCount => Tensors.Max(tensor => Donor.Architecture.LayerOf(tensor.Name)?.Layer ?? -1) + 1;
+    public int LayerCount { get; private init; }
 
     /// <summary>Plans a merge: opens the models (headers only) and checks everything.</summary>
     /// <exception cref="RecallException">Something is wrong; nothing has been written.</exception>
@@ -61,30 +61,33 @@ public sealed record MergePlan
     /// <summary>The same with models from elsewhere: those that an earlier merge of a chain is yet to write.</summary>
     internal static MergePlan Make(MergeConfig config, MergeOptions options, Func<string, Checkpoint> open)
     {
-        config = config.OfOneModule();
         var chosen = new List<string>();
-        var alignment = PlannedAlignment.Of(config, options, chosen);
+        var alignment = PlannedAlignment.Of(config.Modules is [var only] ? config.Of(only) : config, options, chosen);
         // Least squares take the models as they are, and round once, at the end.
         if (alignment is not null) config = config with { OutDType = config.OutDType ?? config.DType, DType = null };
         var method = alignment is null ? FindMethod(config) : new LeastSquares(alignment.Method);
-        if (method.Base == BaseUse.Required && config.BaseModel is null && config.Slices.All(slice => slice.BaseModel is null) && !(config.Method == "recall" && method is Slerp))
+        bool sliceHasBase = config.Slices.Concat(config.Modules.SelectMany(module => module.Slices)).Any(slice => slice.BaseModel is not null);
+        if (method.Base == BaseUse.Required && config.BaseModel is null && !sliceHasBase && !(config.Method == "recall" && method is Slerp))
             throw config.MethodPlace.Error($"the method {method.Name} needs a base model: set base_model");
         var models = config.ReferencedModels.Select(reference => OpenedModel.Open(reference, open)).ToImmutableArray();
         if (options.Raw is not null) models = [.. models.Select(model => model.WeightsOnly())];
         var donor = models[0];
+        var architecture = donor.Architecture;
         CheckArchitectures(config, models, options);
+        var notes = config.Notes.Concat(chosen).Concat(ModuleNotes.Of(config, models)).ToList();
+        models = [.. models.Select(model => model.NamedAs(architecture))];
+        var asked = config.ByModule([.. architecture.Modules.Select(module => module.Name)]);
+        if (architecture.NumbersOutside && asked.Any(entry => entry.Config.Slices.Length > 0))
+            throw config.MethodPlace.Error($"{architecture.ClassNames[0]} numbers embedding and head with its layers, so that 'slices' would leave it without them; give whole models under 'models'");
+        // Models of one module: the config reads the same whether the module was named or not.
+        if (asked.Length == 1) config = asked[0].Config;
         var weighting = config.Method == "recall" && alignment is null ? MakeWeighting(config, method, models) : null;
-        var slices = PlannedSlice.All(config, models, baseTakesPart: weighting is null || weighting.NeedsBase);
-        var notes = config.Notes.Concat(chosen).ToList();
         var vocabulary = config.Tokenizer is null ? null : OutputVocabulary.Make(config, models, notes);
-        var planner = new TensorPlanner(config, method, models, slices, donor.Architecture, weighting, vocabulary, options.Seed)
-        {
-            Partial = options.Raw is { } rule ? new PartialInputs(rule) : null,
-        };
-        var planned = planner.Plan();
+        var modules = PlannedModule.All(asked, models, architecture, weighting is null || weighting.NeedsBase);
+        var partial = options.Raw is { } rule ? new PartialInputs(rule) : null;
+        var planned = TensorPlanner.Plan(modules, module => new(module, method, models, architecture, weighting, vocabulary, options.Seed) { Partial = partial }, notes);
         if (planned.Count == 0) throw new RecallException($"{config.File}: there is nothing to merge: the models have no tensor in common");
         var (tensors, shards) = OutputLayout.Make(planned, options.ShardBytes);
-        notes.AddRange(planner.Notes);
         if (vocabulary is null || weighting is not null) notes.AddRange(Vocabularies.Compare(models, weighting is not null || alignment is not null));
         var plan = new MergePlan
         {
@@ -97,12 +100,13 @@ public sealed record MergePlan
             Shards = shards,
             OutputConfig = [],
             Files = OutputFiles.Make(config, options, models, vocabulary, notes),
+            LayerCount = modules.FirstOrDefault(module => module.Module.Name == architecture.ModuleName)?.Slices.Sum(slice => slice.Layers) ?? 0,
             Weighting = weighting,
             Alignment = alignment,
             Notes = [],
             Cost = alignment is null ? MergeCost.Of(tensors, shards, weighting, options) : MergeCost.OfAlignment(tensors, shards, alignment),
         };
-        var outputConfig = Planning.OutputConfig.Make(plan, notes);
+        var outputConfig = Planning.OutputConfig.Make(plan, modules, notes);
         if (vocabulary is not null) TokenNumbers.Follow(outputConfig, "config.json", vocabulary, donor, notes);
         return plan with { OutputConfig = outputConfig, Notes = [.. notes] };
     }
@@ -125,7 +129,7 @@ public sealed record MergePlan
         if (options.AllowCrimes) return;
         foreach (var model in models)
         {
-            if (!model.Architecture.IsKnown || !models[0].Architecture.IsKnown || model.Architecture == models[0].Architecture) continue;
+            if (!model.Architecture.IsKnown || !models[0].Architecture.IsKnown || model.IsOfFamily(models[0].Architecture)) continue;
             throw new RecallException(
                 $"{config.File}: the models have different architectures: {models[0].Name} is {models[0].Architecture.ClassNames[0]}, {model.Name} {model.Architecture.ClassNames[0]}; --allow-crimes merges them all the same");
         }

@@ -33,8 +33,14 @@ public sealed record OpenedModel(ModelReference Reference, Checkpoint Checkpoint
             config["architectures"] = new JsonArray(name);
             checkpoint = checkpoint.With(checkpoint.Tensors, config);
         }
-        var architecture = checkpoint.Architecture ?? Architecture.Infer(checkpoint.Tensors.Select(tensor => tensor.Name));
-        return new OpenedModel(reference, checkpoint, architecture, CountLayers(checkpoint, architecture));
+        var architecture = checkpoint.Architecture;
+        if (architecture is null || !checkpoint.Tensors.Any(tensor => architecture.LayerOf(tensor.Name) is not null))
+        {
+            // A class name that promises other tensors than there are says nothing about these.
+            var inferred = Architecture.Infer(checkpoint.Tensors.Select(tensor => tensor.Name));
+            if (architecture is null || checkpoint.Tensors.Any(tensor => inferred.LayerOf(tensor.Name) is not null)) architecture = inferred;
+        }
+        return new OpenedModel(reference, checkpoint, architecture, CountLayers(checkpoint, architecture, architecture.Modules[0]));
     }
 
     /// <summary>Its weights alone, without family, config and tokenizer.</summary>
@@ -53,17 +59,47 @@ public sealed record OpenedModel(ModelReference Reference, Checkpoint Checkpoint
         return -1;
     }
 
-    /// <summary>The tensors of one of its layers, named behind the layer's number, in the order of the files.</summary>
-    public IEnumerable<string> TensorsOfLayer(Architecture architecture, int layer)
+    /// <summary>The same model with its tensors named as in another layout of the family, the one that the output has.</summary>
+    internal OpenedModel NamedAs(Architecture other)
     {
-        string prefix = architecture.LayerTensor(layer, "");
+        var here = Architecture.Layout;
+        if (!IsOfFamily(other) || here == other.Layout) return this;
+        var tensors = Checkpoint.Tensors.Select(tensor =>
+        {
+            string name = here?.ToTable(tensor.Name) ?? tensor.Name;
+            return (TensorSource)new RenamedTensor(other.Layout?.ToHere(name) ?? name, tensor);
+        });
+        var checkpoint = Checkpoint.With([.. tensors]);
+        return this with { Checkpoint = checkpoint, Architecture = other };
+    }
+
+    /// <summary>Whether both are the same entry of the table, in whatever layout.</summary>
+    internal bool IsOfFamily(Architecture other) => Architecture.IsKnown && Architecture.ClassNames == other.ClassNames;
+
+    /// <summary>Number of layers in one of its modules.</summary>
+    internal int LayersOf(ArchitectureModule module) =>
+        module.Name == Architecture.ModuleName ? LayerCount
+        : CountLayers(Checkpoint, Architecture, Architecture.Modules.FirstOrDefault(own => own.Name == module.Name) ?? module);
+
+    /// <summary>The layers of a module for which there are tensors, beyond those that the model is said to have.</summary>
+    internal IEnumerable<int> SurplusLayers(ArchitectureModule module)
+    {
+        int count = LayersOf(module);
+        return Checkpoint.Tensors.Where(tensor => Architecture.ModuleOf(tensor.Name) == module.Name).Select(tensor => module.LayerOf(tensor.Name)?.Layer ?? -1)
+            .Where(layer => layer >= count).Distinct();
+    }
+
+    /// <summary>The tensors of one of its layers, named behind the layer's number, in the order of the files.</summary>
+    internal IEnumerable<string> TensorsOfLayer(ArchitectureModule module, int layer)
+    {
+        string prefix = module.LayerTensor(layer, "");
         return Checkpoint.Tensors.Where(tensor => tensor.Name.StartsWith(prefix, StringComparison.Ordinal)).Select(tensor => tensor.Name[prefix.Length..]);
     }
 
-    static int CountLayers(Checkpoint checkpoint, Architecture architecture)
+    static int CountLayers(Checkpoint checkpoint, Architecture architecture, ArchitectureModule module)
     {
-        int fromNames = 1 + checkpoint.Tensors.Max(tensor => architecture.LayerOf(tensor.Name)?.Layer ?? -1);
-        var stated = architecture.LayerCountKey is { } key ? checkpoint.Config[key] : null;
+        int fromNames = 1 + checkpoint.Tensors.Max(tensor => architecture.ModuleOf(tensor.Name) == module.Name ? module.LayerOf(tensor.Name)?.Layer ?? -1 : -1);
+        var stated = module.CountPlaces(checkpoint.Config).Select(place => place.Parent[place.Key]).FirstOrDefault();
         // A config that promises more layers than there are is found where the layer's tensors are looked up; one that promises fewer has its reasons.
         return stated is JsonValue value && value.TryGetValue(out int count) && count is > 0 and <= 100_000 ? count : fromNames;
     }

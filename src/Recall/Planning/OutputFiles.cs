@@ -25,7 +25,8 @@ static class OutputFiles
         return
         [
             .. TokenizerFiles.Make(tokenizer, vocabulary?.Draft, template),
-            .. donor.Where(file => !TokenizerFiles.Has(file.Name) && (options.CopyTokenizer || file.Name == GenerationConfig))
+            .. donor.Where(file => !TokenizerFiles.Has(file.Name)
+                    && (options.CopyTokenizer || file.Name == GenerationConfig || models[0].Architecture.TagAlong.Contains(file.Name)))
                 .Select(file => file.Name == GenerationConfig && vocabulary is not null ? Renumbered(file, vocabulary, models[0], notes) : file),
         ];
     }

@@ -76,8 +76,9 @@ sealed class OutputVocabulary
     public bool Covers(string name)
     {
         var family = _models[0].Architecture;
-        return name == family.Embedding || name == family.Head
-            || (name.EndsWith(".bias", StringComparison.Ordinal) && name[..^5] + ".weight" == family.Head);
+        if (name == family.Embedding) return true;
+        return family.HeadMayBeTied
+            && (name == family.Head || name == family.HeadBias || (name.EndsWith(".bias", StringComparison.Ordinal) && name[..^5] + ".weight" == family.Head));
     }
 
     /// <summary>A model's tensor with the rows of the output's vocabulary.</summary>

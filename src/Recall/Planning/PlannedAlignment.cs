@@ -20,35 +20,43 @@ public sealed record PlannedAlignment(string Method, ImmutableArray<PlannedExper
     public static PlannedAlignment? Of(MergeConfig config, MergeOptions options, ICollection<string> notes)
     {
         bool recall = config.Method == "recall";
-        string? method = config.Method is "regmean" or "regmean++" or "regmean_plusplus" ? config.Method.Replace("_plusplus", "++", StringComparison.Ordinal)
+        string? method = config.Method is "regmean" or "regmean++" or "regmean_plusplus"
+            ? config.Method.Replace("_plusplus", "++", StringComparison.Ordinal)
             : recall && config.Recall?.Combine is "align" or "distil" ? config.Recall!.Combine : null;
         var given = config.Recall ?? new RecallOptions { Place = config.MethodPlace };
-        if (given.Paper && method is not null && recall) throw given.Place.Error($"preset: paper is the published form, and combine asks for {method}: leave one out");
+        if (given.Paper && method is not null && recall) throw given.Place.Error($"preset: paper is the published form, and combine asks "
+            + $"for {method}: leave one out");
         if (method is null && (!recall || given.Combine is not null || given.Paper || options.WeightsFile is not null)) return null;
-        if (config.Models.Length == 0) return method is null ? null : throw config.MethodPlace.Error($"{method} merges whole models: give them under 'models'");
-        var experts = config.Models.Where(entry => entry.Model != config.BaseModel).Select(entry => Find(entry, entry.Model == (config.ReferenceModel ?? config.Models[^1].Model), given)).ToImmutableArray();
+        if (config.Models.Length == 0) return method is null ? null
+            : throw config.MethodPlace.Error($"{method} merges whole models: give them under 'models'");
+        var experts = config.Models.Where(entry => entry.Model != config.BaseModel).Select(entry =>
+            Find(entry, entry.Model == (config.ReferenceModel ?? config.Models[^1].Model), given)).ToImmutableArray();
         if (method is null) return Choose(config, experts, given, notes);
         if (config.Tokenizer is not null)
-            throw config.MethodPlace.Error($"{method} reads texts by one vocabulary: merge models that have the same, without the key 'tokenizer'");
+            throw config.MethodPlace.Error($"{method} reads texts by one vocabulary: merge models that have the same, without the key "
+                + $"'tokenizer'");
         if (config.BaseModel is null) throw config.MethodPlace.Error($"{method} needs a base model: set base_model");
         foreach (var expert in experts) Require(expert, method);
         if (experts.IsEmpty) throw config.MethodPlace.Error($"{method} needs an expert beside the base model");
         return new PlannedAlignment(method, experts, given);
     }
 
-    static PlannedAlignment? Choose(MergeConfig config, ImmutableArray<PlannedExpert> experts, RecallOptions options, ICollection<string> notes)
+    static PlannedAlignment? Choose(MergeConfig config, ImmutableArray<PlannedExpert> experts, RecallOptions options,
+        ICollection<string> notes)
     {
         int texts = experts.Count(expert => expert.Samples is not null), cards = experts.Count(expert => expert.Card is not null);
-        if (experts.IsEmpty || texts + cards == 0 || config.Tokenizer is not null) return null;
+        if (experts.Length < 2 || texts + cards == 0 || config.Tokenizer is not null) return null;
         string why = $"{texts} of {experts.Length} experts have texts, {cards} a card";
         if (config.BaseModel is null)
         {
-            if (texts + cards > 1) notes.Add($"combine: the published form (linear): {why}, but there is no base_model to distil or align from");
+            if (texts + cards > 1) notes.Add($"combine: the published form (linear): {why}, but there is no base_model to distil or "
+                + $"align from");
             return null;
         }
         if (experts.FirstOrDefault(expert => expert.Samples is null && expert.Card is null) is { } lacking)
         {
-            if (texts + cards > 1) notes.Add($"combine: the published form (linear): {lacking.Entry.Model} has neither texts nor a card; {Remedy(lacking)}, and distil is chosen");
+            if (texts + cards > 1) notes.Add($"combine: the published form (linear): {lacking.Entry.Model} has neither texts nor a card; "
+                + $"{Remedy(lacking)}, and distil is chosen");
             return null;
         }
         string method = texts > 0 ? "distil" : "align";
@@ -59,11 +67,13 @@ public sealed record PlannedAlignment(string Method, ImmutableArray<PlannedExper
     static void Require(PlannedExpert expert, string method)
     {
         if (expert.Samples is not null || (expert.Card is not null && method is "align" or "distil")) return;
-        throw expert.Entry.Place.Error($"{expert.Entry.Model} has no {(method is "align" or "distil" ? "samples and no card" : "samples")}; {Remedy(expert)}");
+        throw expert.Entry.Place.Error($"{expert.Entry.Model} has no "
+            + $"{(method is "align" or "distil" ? "samples and no card" : "samples")}; {Remedy(expert)}");
     }
 
     static string Remedy(PlannedExpert expert) =>
-        $"give it 'samples: FILE' here, or make its card where its texts are: recall card {expert.Entry.Model} --samples FILE --out {Path.Combine(Folder(expert.Entry.Model), CardName)}";
+        $"give it 'samples: FILE' here, or make its card where its texts are: recall card {expert.Entry.Model} --samples FILE --out "
+            + $"{Path.Combine(Folder(expert.Entry.Model), CardName)}";
 
     static PlannedExpert Find(ModelEntry entry, bool isReference, RecallOptions options)
     {
@@ -71,7 +81,8 @@ public sealed record PlannedAlignment(string Method, ImmutableArray<PlannedExper
         string? Found(string name) => File.Exists(Path.Combine(folder, name)) ? Path.Combine(folder, name) : null;
         string? samples = entry.Samples ?? (isReference ? options.Samples : null);
         string? card = entry.Card ?? (samples is null ? Found(CardName) : null);
-        return new PlannedExpert(entry, samples ?? (entry.Card is null ? Found(SamplesName) : null), card, isReference && entry.Samples is null ? options.Text : null);
+        return new PlannedExpert(entry, samples ?? (entry.Card is null ? Found(SamplesName) : null), card, isReference
+            && entry.Samples is null ? options.Text : null);
     }
 
     static string Folder(ModelReference model)

@@ -8,7 +8,8 @@ public class DemoWordsTests
     public void WordsThatJudgeWereNeverLearntFrom(int seed)
     {
         var words = DemoWords.Draw(seed);
-        Assert.Equal((DemoWords.TrainingCount, DemoWords.HeldOutCount), (words.Training.Distinct().Count(), words.HeldOut.Distinct().Count()));
+        Assert.Equal(DemoWords.TrainingCount, words.Training.Distinct().Count());
+        Assert.Equal(DemoWords.HeldOutCount, words.HeldOut.Distinct().Count());
         Assert.Empty(words.Training.Intersect(words.HeldOut));
         Assert.Equal(words.HeldOut, DemoWords.Draw(seed).HeldOut);
         Assert.Equal(DemoWords.Draw(0).Training, words.Training);

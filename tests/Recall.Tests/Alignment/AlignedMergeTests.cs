@@ -36,9 +36,11 @@ public sealed class AlignedMergeTests : IDisposable
     string Config(string recall, params (string Expert, string Given)[] experts) =>
         $"merge_method: recall\nbase_model: {Shared("base")}\nmodels:\n{string.Concat(experts.Select(expert => $"- {{model: {(expert.Expert.Contains('/') ? expert.Expert : Shared(expert.Expert))}{expert.Given}}}\n"))}{recall}";
 
-    (string, string)[] AllWithTexts => [.. new[] { "expert-1", "expert-2", "expert-3" }.Select(name => (name, $", samples: {Samples(name)}"))];
+    (string, string)[] AllWithTexts => [.. new[] { "expert-1", "expert-2", "expert-3" }.Select(name => (name, $", samples: "
+        + $"{Samples(name)}"))];
 
-    static Dictionary<string, float[]> Weights(string path) => Checkpoint.Open(path).Tensors.ToDictionary(tensor => tensor.Name, GoldenAlignment.Read);
+    static Dictionary<string, float[]> Weights(string path) =>
+        Checkpoint.Open(path).Tensors.ToDictionary(tensor => tensor.Name, GoldenAlignment.Read);
 
     static void AssertNear(double bound, string folder, Dictionary<string, float[]> expected)
     {
@@ -56,8 +58,10 @@ public sealed class AlignedMergeTests : IDisposable
 
         var card = CardFile.Open(Path.Combine(merged, "card.safetensors"));
         Assert.Equal((3, 1.0, null as int?, ModelPrint.Of(Checkpoint.Open(merged))), (card.Experts, card.Answers, card.Rank, card.Model));
-        Assert.Equal(card.Tokens, File.ReadLines(Path.Combine(merged, "samples.jsonl")).Sum(line => JsonNode.Parse(line)!["ids"]!.AsArray().Count));
-        Assert.Equal(3, File.ReadLines(Path.Combine(merged, "samples.jsonl")).Select(line => (string)JsonNode.Parse(line)!["expert"]!).Distinct().Count());
+        Assert.Equal(card.Tokens, File.ReadLines(Path.Combine(merged, "samples.jsonl")).Sum(line =>
+            JsonNode.Parse(line)!["ids"]!.AsArray().Count));
+        Assert.Equal(3, File.ReadLines(Path.Combine(merged, "samples.jsonl")).Select(line =>
+            (string)JsonNode.Parse(line)!["expert"]!).Distinct().Count());
     }
 
     [Fact]
@@ -76,7 +80,8 @@ public sealed class AlignedMergeTests : IDisposable
     {
         string two = Merge(Config("recall: {combine: distil, compute: float32}\n", AllWithTexts[..2]), "two");
         string three = Merge(Config("recall: {compute: float32}\n", (two, ""), AllWithTexts[2]), "three");
-        var lines = File.ReadLines(Path.Combine(three, "samples.jsonl")).Select(line => (string)JsonNode.Parse(line)!["expert"]!).Distinct().ToList();
+        var lines = File.ReadLines(Path.Combine(three, "samples.jsonl")).Select(line =>
+            (string)JsonNode.Parse(line)!["expert"]!).Distinct().ToList();
         Assert.Equal(["expert-1", "expert-2", "expert-3"], lines);
         Assert.Equal(3, CardFile.Open(Path.Combine(three, "card.safetensors")).Experts);
     }
@@ -90,7 +95,8 @@ public sealed class AlignedMergeTests : IDisposable
         var aligned = Plan(Config("", ("expert-1", $", card: {card}"), ("expert-2", $", card: {CardOf("expert-2", 8)}")));
         Assert.Contains("combine: align: 0 of 2 experts have texts, 2 a card; 'preset: paper' takes the published form", aligned.Notes);
         Assert.Equal("align", aligned.Alignment!.Method);
-        var paper = MergePlan.Make(MergeConfig.Parse(Config("recall: {preset: paper}\n", AllWithTexts), "merge.yaml"), new MergeOptions { Output = _folder["paper"] });
+        var paper = MergePlan.Make(MergeConfig.Parse(Config("recall: {preset: paper}\n", AllWithTexts), "merge.yaml"),
+            new MergeOptions { Output = _folder["paper"] });
         Assert.Null(paper.Alignment);
         Assert.NotNull(paper.Weighting);
     }
@@ -98,7 +104,8 @@ public sealed class AlignedMergeTests : IDisposable
     [Fact]
     public void Rank_cards_and_texts_of_the_newest_give_a_model()
     {
-        string merged = Merge(Config("", ("expert-1", $", card: {CardOf("expert-1", 8)}"), ("expert-2", $", samples: {Samples("expert-2")}")));
+        string merged = Merge(Config("", ("expert-1", $", card: {CardOf("expert-1", 8)}"),
+            ("expert-2", $", samples: {Samples("expert-2")}")));
         Assert.All(Weights(merged).Values, values => Assert.All(values, value => Assert.True(float.IsFinite(value))));
         Assert.Equal(2, CardFile.Open(Path.Combine(merged, "card.safetensors")).Experts);
     }
@@ -109,24 +116,29 @@ public sealed class AlignedMergeTests : IDisposable
     [InlineData("regmean_plusplus")]
     public void RegMean_by_its_name_takes_the_texts(string method)
     {
-        string merged = Merge(Config("recall: {compute: float32}\n", AllWithTexts).Replace("merge_method: recall", "merge_method: " + method));
+        string merged = Merge(Config("recall: {compute: float32}\n", AllWithTexts).Replace("merge_method: recall", "merge_method: "
+            + method));
         var kind = method == "regmean" ? AlignmentKind.RegMean : AlignmentKind.RegMeanPlusPlus;
-        AssertNear(1e-6, merged, GoldenAlignment.Merge(GoldenAlignment.Base(Set), GoldenAlignment.Experts(Set), new AlignmentOptions { Kind = kind }));
+        AssertNear(1e-6, merged, GoldenAlignment.Merge(GoldenAlignment.Base(Set), GoldenAlignment.Experts(Set),
+            new AlignmentOptions { Kind = kind }));
         Assert.False(File.Exists(Path.Combine(merged, "card.safetensors")));
     }
 
     string CardOf(string expert, int? rank)
     {
         string path = _folder[expert + ".card.safetensors"];
-        CardRun.Write(path, expert, Checkpoint.Open(Shared(expert)), GoldenAlignment.Experts(Set).Single(each => each.Name == expert).Texts, rank, 1);
+        CardRun.Write(path, expert, Checkpoint.Open(Shared(expert)),
+            GoldenAlignment.Experts(Set).Single(each => each.Name == expert).Texts, rank, 1);
         return path;
     }
 
     [Fact]
     public void What_an_expert_lacks_is_said_with_the_command_that_makes_it()
     {
-        string message = Assert.Throws<ConfigurationException>(() => Plan(Config("recall: {combine: distil}\n", ("expert-1", ""), AllWithTexts[1]))).Message;
-        Assert.Equal($"merge.yaml:4:3 models[0]: {Shared("expert-1")} has no samples and no card; give it 'samples: FILE' here, or make its card where its texts are: "
+        string message = Assert.Throws<ConfigurationException>(() =>
+            Plan(Config("recall: {combine: distil}\n", ("expert-1", ""), AllWithTexts[1]))).Message;
+        Assert.Equal($"merge.yaml:4:3 models[0]: {Shared("expert-1")} has no samples and no card; give it 'samples: FILE' here, or make "
+            + $"its card where its texts are: "
             + $"recall card {Shared("expert-1")} --samples FILE --out {Shared("expert-1")}/card.safetensors", message);
     }
 
@@ -136,7 +148,8 @@ public sealed class AlignedMergeTests : IDisposable
         string good = CardOf("expert-1", 4), damaged = _folder["damaged.safetensors"];
         var bytes = File.ReadAllBytes(good);
         void Refused(string part, Action merge) => Assert.Contains(part, Assert.ThrowsAny<RecallException>(merge).Message);
-        string With(string card, string expert = "expert-1") => Config("recall: {combine: distil}\n", (expert, $", card: {card}"), AllWithTexts[2]);
+        string With(string card, string expert = "expert-1") =>
+            Config("recall: {combine: distil}\n", (expert, $", card: {card}"), AllWithTexts[2]);
 
         Refused("is the card of another model than", () => Plan(With(good, "expert-2")));
         File.WriteAllBytes(damaged, bytes[..^100]);
@@ -149,7 +162,8 @@ public sealed class AlignedMergeTests : IDisposable
         Refused("layers.1.mlp.in.diagonal holds values that no second moment has", () => Merge(With(damaged)));
         Assert.False(Directory.Exists(_folder["merged"]));
         Refused("is no card of layer statistics", () => Plan(With(Path.Combine(Shared("base"), "model.safetensors"))));
-        Refused("was made with answers 1, the merge asks for 2", () => Plan(Config("recall: {combine: distil, answers: 2}\n", ("expert-1", $", card: {good}"), AllWithTexts[2])));
+        Refused("was made with answers 1, the merge asks for 2", () =>
+            Plan(Config("recall: {combine: distil, answers: 2}\n", ("expert-1", $", card: {good}"), AllWithTexts[2])));
         Assert.Equal(4, values.Rank);
     }
 
@@ -163,7 +177,8 @@ public sealed class AlignedMergeTests : IDisposable
     public void Texts_that_are_none_are_refused(string row, string message)
     {
         File.WriteAllText(_folder["bad.jsonl"], row + "\n");
-        Assert.Contains(message, Assert.ThrowsAny<RecallException>(() => Plan(Config("", ("expert-1", $", samples: {_folder["bad.jsonl"]}"), AllWithTexts[1]))).Message);
+        Assert.Contains(message, Assert.ThrowsAny<RecallException>(() =>
+            Plan(Config("", ("expert-1", $", samples: {_folder["bad.jsonl"]}"), AllWithTexts[1]))).Message);
     }
 
     [Theory]

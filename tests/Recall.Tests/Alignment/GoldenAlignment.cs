@@ -24,9 +24,10 @@ static class GoldenAlignment
     public static Dictionary<string, float[]> Merge(Checkpoint baseModel, IReadOnlyList<AlignmentExpert> experts, AlignmentOptions options) =>
         Merge(baseModel, experts, options, out _);
 
-    public static Dictionary<string, float[]> Merge(Checkpoint baseModel, IReadOnlyList<AlignmentExpert> experts, AlignmentOptions options, out IReadOnlyList<string> notes)
+    public static Dictionary<string, float[]> Merge(Checkpoint baseModel, IReadOnlyList<AlignmentExpert> experts, AlignmentOptions options, out IReadOnlyList<string> notes,
+        long range = 16 << 20)
     {
-        using var alignment = new LayerAlignment(baseModel, experts, options);
+        using var alignment = new LayerAlignment(baseModel, experts, options) { RangeElements = range };
         var merged = alignment.Rest.Tensors.ToDictionary(tensor => tensor.Name, Read);
         alignment.Run((name, first, rows) =>
             MemoryMarshal.Cast<byte, float>(rows.bytes).CopyTo(merged[name].AsSpan((int)(first * rows.shape[1]))));

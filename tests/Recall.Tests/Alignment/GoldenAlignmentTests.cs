@@ -11,7 +11,8 @@ public sealed class GoldenAlignmentTests
     {
         var cases = new TheoryData<string, string>();
         foreach (string set in new[] { "adapter-like", "full" })
-            foreach (string name in new[] { "align", "align-all-tokens", "align-off-0.9", "align-card-rank-4", "align-diagonal", "distil", "distil-all-tokens", "distil-ridge-0.1", "distil-cards-of-1-and-2" })
+            foreach (string name in new[] { "align", "align-all-tokens", "align-off-0.9", "align-card-rank-4", "align-diagonal", "distil",
+                "distil-all-tokens", "distil-ridge-0.1", "distil-cards-of-1-and-2" })
                 cases.Add(set, name);
         return cases;
     }

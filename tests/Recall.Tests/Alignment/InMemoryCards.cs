@@ -16,7 +16,8 @@ static class InMemoryCards
     }
 
     /// <summary>A card of moments.</summary>
-    public static Card Of(Checkpoint baseModel, Dictionary<string, (torch.Tensor Matrix, double Ridge)> moments, int? rank, int experts = 1) => new("memory", input =>
+    public static Card Of(Checkpoint baseModel, Dictionary<string, (torch.Tensor Matrix, double Ridge)> moments, int? rank,
+        int experts = 1) => new("memory", input =>
     {
         var (matrix, ridge) = moments[input];
         using var whole = new SecondMoment((int)matrix.shape[0]) { Matrix = matrix.clone(), Ridge = ridge };

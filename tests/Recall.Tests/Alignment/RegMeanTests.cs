@@ -39,7 +39,8 @@ public sealed class RegMeanTests
         foreach (var given in data[0].Tensors)
         {
             var moments = data.Select(each => Moment(each.Find(given.Name)!, kind == "grams").WithOffDiagonal(offDiagonal)).ToList();
-            using var system = new StepSystem([1 / 3.0, 1 / 3.0, 1 / 3.0], moments, new AlignmentOptions { Kind = AlignmentKind.RegMean }, _ => { });
+            using var system = new StepSystem([1 / 3.0, 1 / 3.0, 1 / 3.0], moments, new AlignmentOptions { Kind = AlignmentKind.RegMean },
+                _ => { });
             var source = baseModel.Find(given.Name)!;
             var rows = ExpertUpdate.Rows(source, 0, source.Shape[0], reader).to_type(ScalarType.Float64);
             var updates = models.Select(model => ExpertUpdate.Read(source, rows, model.Find(given.Name)!, 0, reader)).ToList();
@@ -55,21 +56,25 @@ public sealed class RegMeanTests
     }
 
     static AlignmentText[] Texts(string model) =>
-        [.. JsonNode.Parse(File.ReadAllText(Input("data", $"tokens-{model}.json")))!.AsArray().Select(ids => ids!.AsArray().Select(id => (int)id!).ToArray()).Select(ids => new AlignmentText(ids, ids.Length))];
+        [.. JsonNode.Parse(File.ReadAllText(Input("data", $"tokens-{model}.json")))!.AsArray().Select(ids =>
+            ids!.AsArray().Select(id => (int)id!).ToArray()).Select(ids => new AlignmentText(ids, ids.Length))];
 
     /// <summary>The rule of golden/methods: 2.4e-7·|expected| + rtol·rms(expected − base).</summary>
     static void Compare(string name, Dictionary<string, float[]> merged)
     {
-        double rtol = (double)JsonNode.Parse(File.ReadAllText(Fixtures.Shared("golden", "methods", "cases", name, "case.json")))!["tolerance"]!["rtol"]!;
+        double rtol = (double)JsonNode.Parse(File.ReadAllText(Fixtures.Shared("golden", "methods", "cases", name,
+            "case.json")))!["tolerance"]!["rtol"]!;
         var baseModel = Mini("base");
-        foreach (var tensor in Checkpoint.Open(Fixtures.Shared("golden", "methods", "cases", name, "expected", "model.safetensors")).Tensors)
+        foreach (var tensor in Checkpoint.Open(Fixtures.Shared("golden", "methods", "cases", name, "expected",
+            "model.safetensors")).Tensors)
         {
             var (expected, before) = (GoldenAlignment.Read(tensor), GoldenAlignment.Read(baseModel.Find(tensor.Name)!));
             double rms = Math.Sqrt(expected.Zip(before, (one, other) => Math.Pow((double)one - other, 2)).Average());
             for (int i = 0; i < expected.Length; i++)
             {
                 double bound = 2.4e-7 * Math.Abs(expected[i]) + rtol * rms;
-                Assert.True(Math.Abs((double)expected[i] - merged[tensor.Name][i]) <= bound, $"{tensor.Name}[{i}]: {merged[tensor.Name][i]:R} for {expected[i]:R}, rms {rms:E2}");
+                Assert.True(Math.Abs((double)expected[i] - merged[tensor.Name][i]) <= bound,
+                    $"{tensor.Name}[{i}]: {merged[tensor.Name][i]:R} for {expected[i]:R}, rms {rms:E2}");
             }
         }
     }

@@ -82,6 +82,18 @@ public sealed class MultiMergeTests : IDisposable
     }
 
     [Fact]
+    public void AChainThatWasStoppedGoesOnWhereItWas()
+    {
+        string text = $"{Doubled(A, "first")}---\n{Doubled("first")}";
+        MergeRun.Run(Plan(text).Steps[0].Plan());
+        var plan = Plan(text);
+        Assert.Equal([true, false], plan.Steps.Select(step => step.Forecast is null));
+        Run(plan);
+        Assert.Equal(4 * Value(_folder["a"]), Value(_folder["out"]), 1e-6f);
+        Assert.All(Plan(text).Steps, step => Assert.Null(step.Forecast));
+    }
+
+    [Fact]
     public void AModelOfAnotherConfigIsNotTakenForTheResult()
     {
         Run(Plan(Doubled(A, "first"), ""));

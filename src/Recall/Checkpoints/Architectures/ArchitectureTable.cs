@@ -3,59 +3,44 @@ using System.Text.Json.Nodes;
 
 namespace Recall.Checkpoints.Architectures;
 
-/// <summary>The families that Recall knows by name. A new family is one entry here.</summary>
-public static class ArchitectureTable
+/// <summary>
+/// The families that Recall knows by name: every one that mergekit knows, and some more. A new family is one entry in the file of its
+/// group. Names are those of published checkpoints; their number in a layer is that of mergekit's own table.
+/// </summary>
+public static partial class ArchitectureTable
 {
-    static readonly ImmutableArray<string> LlamaLayer =
-    [
-        "input_layernorm.weight", "self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight", "self_attn.o_proj.weight",
-        "post_attention_layernorm.weight", "mlp.gate_proj.weight", "mlp.up_proj.weight", "mlp.down_proj.weight",
-    ];
+    /// <summary>A class of its own, so that the lists in the other files stand before it is filled.</summary>
+    static class Known
+    {
+        public static readonly ImmutableArray<Architecture> Families =
+            [.. Llamas, .. Decoders, .. Experts, .. StateSpaces, .. Encoders, .. Translators, .. Multimodal];
+    }
 
-    static readonly Architecture[] Families =
-    [
-        new("llama", "LlamaForCausalLM", "LLaMaForCausalLM")
-        {
-            LayerTensors = LlamaLayer,
-            Block = new() { AttentionBias = AttentionBias.ByConfig, MlpBiasByConfig = true, DefaultMaxPositions = 2048 },
-        },
-        new("mistral", "MistralForCausalLM")
-        {
-            LayerTensors = LlamaLayer,
-            Block = new() { Window = WindowRule.EveryLayer, DefaultWindow = 4096, DefaultMaxPositions = 131072 },
-        },
-        new("ministral", "MinistralForCausalLM")
-        {
-            LayerTensors = LlamaLayer,
-            Block = new() { Window = WindowRule.ByLayerType, DefaultWindow = 4096 },
-        },
-        new("ministral3", "Ministral3ForCausalLM")
-        {
-            LayerTensors = LlamaLayer,
-            Block = new() { Window = WindowRule.EveryLayer, DefaultMaxPositions = 262144 },
-        },
-        new("qwen2", "Qwen2ForCausalLM")
-        {
-            LayerTensors = [.. LlamaLayer, "self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.v_proj.bias"],
-            Block = new() { AttentionBias = AttentionBias.QueryKeyValue, Window = WindowRule.FromLayer, DefaultWindow = 4096 },
-        },
-        new("qwen3", "Qwen3ForCausalLM")
-        {
-            LayerTensors = [.. LlamaLayer, "self_attn.q_norm.weight", "self_attn.k_norm.weight"],
-            Block = new()
-            {
-                AttentionBias = AttentionBias.ByConfig, QueryKeyNorm = true, Window = WindowRule.FromLayer, DefaultWindow = 4096, DefaultHeadDim = 128,
-            },
-        },
-    ];
+    /// <summary>All families.</summary>
+    public static IEnumerable<Architecture> All => Known.Families;
 
     /// <summary>The families for which there is a forward pass.</summary>
-    public static IEnumerable<Architecture> WithBlocks => Families.Where(family => family.Block is not null);
+    public static IEnumerable<Architecture> WithBlocks => Known.Families.Where(family => family.Block is not null);
 
-    /// <summary>The family of a config.json, by its class name, or null.</summary>
+    /// <summary>
+    /// The family of a config.json, by its class name, or null. Where several families have a class of that name, <c>model_type</c>
+    /// decides; where it fits none of them, the family is not known.
+    /// </summary>
     public static Architecture? Find(JsonObject config)
     {
         string? className = config["architectures"] is JsonArray and [JsonValue first] && first.TryGetValue(out string? name) ? name : null;
-        return Families.FirstOrDefault(family => family.ClassNames.Contains(className ?? ""));
+        if (className is null) return null;
+        var named = Known.Families.Where(family => family.ClassNames.Contains(className)).ToList();
+        if (named.Count <= 1) return named.FirstOrDefault();
+        string? type = config["model_type"] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
+        return named.Find(family => family.ModelType == type);
     }
+
+    /// <summary>The two tensors of each layer that has a bias.</summary>
+    static ImmutableArray<string> Biased(params string[] names) =>
+        [.. names.SelectMany(name => new[] { name + ".weight", name + ".bias" })];
+
+    static ImmutableArray<string> Weights(params string[] names) => [.. names.Select(name => name + ".weight")];
+
+    static ImmutableArray<string> Biases(params string[] names) => [.. names.Select(name => name + ".bias")];
 }

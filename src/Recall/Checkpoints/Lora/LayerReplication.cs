@@ -16,7 +16,6 @@ static class LayerReplication
     public static Checkpoint Apply(Checkpoint model, IReadOnlyList<(int From, int To)> ranges, string configPath)
     {
         string prefix = model.Architecture?.LayerPrefix ?? "model.layers.";
-        string countKey = model.Architecture?.LayerCountKey ?? "num_hidden_layers";
         var layers = model.Tensors.ToLookup(tensor => LayerOf(tensor.Name, prefix));
         int count = layers.Max(layer => layer.Key) + 1;
         if (ranges.Any(range => range.To > count))
@@ -33,9 +32,15 @@ static class LayerReplication
                 tensors.Add(new RenamedTensor($"{prefix}{layer}{tensor.Name[tensor.Name.IndexOf('.', prefix.Length)..]}", tensor));
         }
         var config = (JsonObject)model.Config.DeepClone();
-        config[countKey] = JsonNode.Parse($"{order.Count}");
-        if (config["layer_types"] is JsonArray types && types.Count == count)
-            config["layer_types"] = new JsonArray([.. order.Select(layer => types[layer]?.DeepClone())]);
+        var places = model.Architecture?.Modules[0].CountPlaces(config).ToList() ?? [];
+        string stated = model.Architecture?.LayerCountKey ?? "num_hidden_layers";
+        if (places.Count == 0) places = [(config, stated.Contains('.', StringComparison.Ordinal) ? "num_hidden_layers" : stated)];
+        foreach (var (parent, key) in places)
+        {
+            parent[key] = JsonNode.Parse($"{order.Count}");
+            if (parent["layer_types"] is JsonArray types && types.Count == count)
+                parent["layer_types"] = new JsonArray([.. order.Select(layer => types[layer]?.DeepClone())]);
+        }
         return model.With(tensors, config);
     }
 

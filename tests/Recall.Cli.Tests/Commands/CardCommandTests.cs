@@ -1,0 +1,45 @@
+using System.Text.Json.Nodes;
+
+namespace Recall.Cli.Tests.Commands;
+
+public class CardCommandTests
+{
+    static string Texts(TemporaryFolder folder)
+    {
+        string path = folder["texts.jsonl"];
+        File.WriteAllLines(path, Enumerable.Range(0, 6).Select(i => $$"""{"ids": [{{i}}, 3, {{i + 6}}, 9, 11], "answer": 3}"""));
+        return path;
+    }
+
+    [Fact]
+    public void ACardIsMadeShownAndFoundByAMerge()
+    {
+        using var folder = new TemporaryFolder();
+        string[] models = [.. Enumerable.Range(0, 3).Select(i => TinyModel.Write(folder[$"m{i}"], i))];
+        string card = Path.Combine(models[1], "card.safetensors"), texts = Texts(folder);
+        var made = Session.Run("card", models[1], "--samples", texts, "--rank", "4", "--out", card, "--json");
+        Assert.Equal((0, ""), (made.ExitCode, made.Error));
+        var shown = JsonNode.Parse(made.Out)!;
+        Assert.Equal(("4", 1, 30), ((string)shown["rank"]!, (int)shown["experts"]!, (int)shown["tokens"]!));
+        Assert.Equal(made.Out, Session.Run("inspect", card, "--json").Out);
+        Assert.Contains("weight of answers", Session.Run("inspect", card).Out, StringComparison.Ordinal);
+
+        File.WriteAllText(folder["merge.yaml"], $"merge_method: recall\nbase_model: {models[0]}\nmodels:\n- {models[1]}\n- {{model: {models[2]}, samples: {texts}}}\n");
+        Assert.Contains("note: combine: distil: 1 of 2 experts have texts, 1 a card", Session.Run("plan", folder["merge.yaml"], "--no-probe").Out, StringComparison.Ordinal);
+        var merged = Session.Run("merge", folder["merge.yaml"], folder["merged"]);
+        Assert.Equal(0, merged.ExitCode);
+        Assert.StartsWith("note: combine: distil: 1 of 2 experts have texts, 1 a card", merged.Error, StringComparison.Ordinal);
+        Assert.Equal(2, (int)JsonNode.Parse(Session.Run("inspect", folder["merged", "card.safetensors"], "--json").Out)!["experts"]!);
+    }
+
+    [Theory]
+    [InlineData("--rank", "0", "--rank 0: a number above 0, or full, is expected")]
+    [InlineData("--count", "0", "--count 0: 1 or more is expected")]
+    [InlineData("--answers", "-1", "--answers -1: 0 or more is expected")]
+    public void NumbersOutOfRangeAreRefused(string option, string value, string message)
+    {
+        var run = Session.Run("card", "m", "--samples", "s", "--out", "c", option, value);
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains(message, run.Error, StringComparison.Ordinal);
+    }
+}
