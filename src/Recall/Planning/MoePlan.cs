@@ -33,7 +33,8 @@ sealed record MoePlan(
     /// <exception cref="RecallException">A model is missing or broken, or does not fit; nothing has been written.</exception>
     public static MoePlan Make(MoeConfig config, MergeOptions options)
     {
-        var models = config.AllExperts.Select(expert => expert.Model).Prepend(config.BaseModel).Distinct().Select(OpenedModel.Open).ToImmutableArray();
+        var references = config.AllExperts.Select(expert => expert.Model).Prepend(config.BaseModel).Distinct();
+        var models = references.Select(OpenedModel.Open).ToImmutableArray();
         models = [.. models.Select(model => model.NamedAs(models[0].Architecture))];
         var architecture = MoeArchitecture.Choose(config, models);
         var notes = config.Notes.ToList();
