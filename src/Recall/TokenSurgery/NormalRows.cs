@@ -52,7 +52,7 @@ static class NormalRows
         {
             using var inner = NewDisposeScope();
             var part = empty([Math.Min(Chunk, matrix.Shape[0] - first), matrix.Shape[1]], ScalarType.Float32);
-            new RowRange(matrix, first, part.shape[0]).ReadInto(part, reader);
+            new RowRange(matrix, first, (int)part.shape[0]).ReadInto(part, reader);
             var centred = part.to_type(ScalarType.Float64).Minus(mean);
             products.copy_(products.Plus(centred.t().mm(centred)));
         }
