@@ -18,6 +18,10 @@ sealed class MergekitCase(string root, string name)
 
     public bool IsError => (bool?)Case["error"] == true;
 
+    /// <summary>True where mergekit's result is a defect, so that a clear refusal is as good.</summary>
+    public bool MayBeRefused =>
+        (string?)Case["compare"] == "quirk" || ((string?)Case["quirk"])?.Contains("a refusal with a clear error is better") == true;
+
     public string[] Flags => [.. (Case["flags"] as JsonArray ?? []).Select(flag => (string)flag!)];
 
     public bool HasConfig => File.Exists(Path.Combine(Folder, "config.yaml"));
