@@ -123,7 +123,7 @@ public sealed class MergekitProgramTests : IDisposable
             // What the table tells people to type is taken by the command.
             if (there) Assert.Empty(RecallCommand.Verbs().Single(verb => verb.Name == command.Split(' ')[1]).Parse(command.Split(' ')[2..]).Errors);
         }
-        foreach (string verb in new[] { "merge", "multi", "raw", "legacy", "layershuffle", "bakllama" })
+        foreach (string verb in new[] { "merge", "multi", "raw", "legacy", "layershuffle", "bakllama", "extract-lora", "tokensurgeon" })
             Assert.Contains(MergekitCommand.Programs, program => program.Command.Split(' ').ElementAtOrDefault(1) == verb);
     }
 
