@@ -69,6 +69,7 @@ sealed class MergekitCase(string root, string name)
         if (File.Exists(proposed))
             foreach (var tensor in Checkpoint.Open(proposed).Tensors) expected[tensor.Name] = tensor;
         var (worst, failure) = Compare(output, expected, apart, IsError ? 1e-6 : (string)Case["compare"]! == "exact" ? null : Case["tolerance"]);
+        CaseOutcome.Compared(worst);
         if (failure is not null && Case["exact"] is { } exact)
         {
             foreach (var tensor in Checkpoint.Open(Path.Combine(Folder, (string)exact["file"]!)).Tensors) expected[tensor.Name] = tensor;
