@@ -10,7 +10,7 @@ namespace Recall.Cli.Commands;
 sealed class TokenSurgeonCommand : Verb
 {
     /// <summary>Methods of mergekit that are not here.</summary>
-    static readonly string[] NotHere = ["john_hewitt", "landmark_pca", "stb", "mp_rope"];
+    static readonly string[] NotHere = ["landmark_pca", "stb", "mp_rope"];
 
     readonly Argument<string> _model = Common.Model("MODEL");
     readonly Argument<string> _donor = new("DONOR") { Description = "The model whose tokenizer it gets" };
@@ -20,21 +20,22 @@ sealed class TokenSurgeonCommand : Verb
     {
         ["omp"] = Approximation.Omp, ["common_interpolation"] = Approximation.CommonInterpolation, ["subword"] = Approximation.Subword,
         ["mean"] = Approximation.Mean, ["zero"] = Approximation.Zero, ["randn"] = Approximation.Randn,
+        ["john_hewitt"] = Approximation.JohnHewitt,
     });
 
-    readonly Option<WeightScheme> _weights = Word("--weight-scheme", "-w", "Of common_interpolation: the weights of the nearest shared tokens", WeightScheme.DistanceProportional, new()
+    readonly Option<WeightScheme> _weights = Word("--weight-scheme", "-w", "Weights of the nearest tokens in common_interpolation", WeightScheme.DistanceProportional, new()
     {
         ["distance_proportional"] = WeightScheme.DistanceProportional, ["barycentric"] = WeightScheme.Barycentric, ["least_squares"] = WeightScheme.LeastSquares,
     });
 
-    readonly Option<SubwordMethod> _subword = Word("--subword-method", "-s", "Of subword: what becomes of the rows of a token's parts", SubwordMethod.Mean, new()
+    readonly Option<SubwordMethod> _subword = Word("--subword-method", "-s", "What becomes of the rows of a token's parts in subword", SubwordMethod.Mean, new()
     {
         ["mean"] = SubwordMethod.Mean, ["sum"] = SubwordMethod.Sum, ["weighted_mean"] = SubwordMethod.WeightedMean, ["first_last"] = SubwordMethod.FirstLast,
     });
 
     readonly Switch _cosine = new("--cosine-similarity", false, "Of common_interpolation: nearest is the smallest angle, not distance", letter: "-c", offLetter: "-nc");
-    readonly Option<MatchScope> _prefix = Scope("--prefix-match", "-pm", "A new token gets the row of the longest token with which it begins");
-    readonly Option<MatchScope> _byte = Scope("--byte-match", "-bm", "<0x41> and A are the same token");
+    readonly Option<MatchScope> _prefix = Scope("--prefix-match", "-pm", "Whether a new token gets the row of the longest token with which it begins");
+    readonly Option<MatchScope> _byte = Scope("--byte-match", "-bm", "Whether <0x41> and A are the same token");
     readonly Option<double> _noise = new("--new-vocab-noise", "-nvn") { Description = "Standard deviation of noise on new rows", HelpName = "S", DefaultValueFactory = _ => 0 };
     readonly Option<double> _scale = new("--new-vocab-scale", "-nvs") { Description = "Factor of new rows", HelpName = "F", DefaultValueFactory = _ => 1 };
     readonly Option<int?> _batch = new("--batch-size") { Description = "Rows are made in batches of one size", Hidden = true };
@@ -100,9 +101,8 @@ sealed class TokenSurgeonCommand : Verb
 
     static Option<T> Word<T>(string name, string letter, string description, T usual, Dictionary<string, T> words) where T : struct, Enum => new(name, letter)
     {
-        Description = $"{description} [default: {words.First(word => word.Value.Equals(usual)).Key}]",
-        HelpName = string.Join('|', words.Keys),
-        DefaultValueFactory = _ => usual,
+        Description = $"{description}: {string.Join(", ", words.Keys)} [default: {words.First(word => word.Value.Equals(usual)).Key}]",
+        HelpName = "WORD",
         CustomParser = result =>
         {
             string word = result.Tokens is [var token, ..] ? token.Value : "";

@@ -57,6 +57,15 @@ sealed class ExtractionPlan
         }
         foreach (var group in groups)
             Place(group.Key, group.ToDictionary(pair => Split(pair.Key).Part, pair => pair.Value, StringComparer.Ordinal));
+        // PEFT refuses lora_bias where an embedding has factors.
+        if (_modules.Exists(module => module.Form == ModuleForm.Factors && module.Tensors.ContainsKey("bias")))
+        {
+            foreach (var embedding in _modules.Where(module => module.Form == ModuleForm.EmbeddingFactors).ToList())
+            {
+                _modules[_modules.IndexOf(embedding)] = embedding with { Form = ModuleForm.Whole };
+                _notes.Add($"{embedding.Name} is held whole: PEFT takes no factors of an embedding beside the biases of linear layers");
+            }
+        }
         if (_unsaid.Count > 0)
             _notes.Add($"left out: {string.Join(", ", _unsaid.Take(3).Select(Quoted.Of))}{(_unsaid.Count > 3 ? $" and {_unsaid.Count - 3} more" : "")}");
         if (_modules.TrueForAll(module => module.Form == ModuleForm.Whole))

@@ -116,9 +116,10 @@ public static class LoraExtraction
             var (outputs, inputs) = module.Extent;
             int rank = Math.Min(options.MaxRank, Math.Min(outputs, inputs));
             var (a, b) = module.FactorNames;
-            yield return (a, DType.F32, new Shape(rank, inputs));
-            yield return (b, DType.F32, new Shape(outputs, rank));
-            if (module.Tensors.TryGetValue("bias", out var bias)) yield return (module.TensorName("lora_B.bias"), DType.F32, bias.Base.Shape);
+            var type = module.Tensors["weight"].Base.DType;
+            yield return (a, type, new Shape(rank, inputs));
+            yield return (b, type, new Shape(outputs, rank));
+            if (module.Tensors.TryGetValue("bias", out var bias)) yield return (module.TensorName("lora_B.bias"), type, bias.Base.Shape);
         }
     }
 

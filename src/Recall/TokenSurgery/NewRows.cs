@@ -84,6 +84,11 @@ sealed class NewRows
             using var shared = new SharedRows(_donor, _shared, options);
             foreach (var (id, recipe) in known.Zip(shared.Approximate(known, cancellation))) _recipes[id] = recipe;
         }
+        if (options.Method == Approximation.JohnHewitt)
+        {
+            foreach (var (id, offset) in _missing.Zip(NormalRows.Draw(_own, moments, _missing.Count, _vocabulary.Seed)))
+                _recipes[id] = RowRecipe.MeanOfAll with { Offset = offset };
+        }
         foreach (int id in _missing)
         {
             _recipes[id] = options.Method switch

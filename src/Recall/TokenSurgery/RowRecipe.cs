@@ -14,6 +14,9 @@ sealed record RowRecipe(int[] Rows, float[] Weights)
     /// <summary>The row is the mean of all.</summary>
     public bool IsMean { get; init; }
 
+    /// <summary>A row that is added; null: none.</summary>
+    public float[]? Offset { get; init; }
+
     /// <summary>Standard deviation of normal numbers that are added.</summary>
     public float Noise { get; init; }
 
@@ -28,6 +31,6 @@ sealed record RowRecipe(int[] Rows, float[] Weights)
         Noise = (float)Math.Sqrt(Noise * Noise * scale * scale + noise * noise),
     };
 
-    /// <summary>Factor of the mean.</summary>
+    /// <summary>Factor of the mean and of <see cref="Offset"/>.</summary>
     public float Scale { get; init; } = 1;
 }

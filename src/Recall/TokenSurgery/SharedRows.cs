@@ -77,7 +77,7 @@ sealed class SharedRows : IDisposable
         // Of the squared distance what depends on the neighbour, halved and negated; for angles the product with neighbours of length 1.
         var squares = _shared.mul(_shared).sum(1);
         var products = targets.mm(_shared.t());
-        var scores = _options.Cosine ? products.div(squares.sqrt().clamp_min(1e-12)) : products.Minus(squares.Times(0.5));
+        var scores = _options.Cosine ? products.div(squares.sqrt().maximum(tensor(1e-12f))) : products.Minus(squares.Times(0.5));
         var (_, nearest) = scores.topk(count, dim: 1);
         var made = new List<(int[], float[])>();
         for (int i = 0; i < rows.Length; i++)

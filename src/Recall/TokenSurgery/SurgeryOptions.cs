@@ -17,6 +17,11 @@ public enum Approximation
     Zero,
     /// <summary>Normal numbers of the standard deviation of the base's elements.</summary>
     Randn,
+    /// <summary>
+    /// Drawn from the normal distribution of the base's rows, its covariance times 1e-5: near the mean, and not all the same (J. Hewitt, "Initializing new
+    /// word embeddings for pretrained language models", 2021).
+    /// </summary>
+    JohnHewitt,
 }
 
 /// <summary>The weights of neighbours.</summary>

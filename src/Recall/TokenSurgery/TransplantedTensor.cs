@@ -46,14 +46,9 @@ sealed class TransplantedTensor(TensorSource own, RowRecipe[] recipes, float[] m
         }
         if (recipe.IsMean)
             for (int j = 0; j < sums.Length; j++) sums[j] += recipe.Scale * mean[column + j];
+        if (recipe.Offset is { } offset)
+            for (int j = 0; j < sums.Length; j++) sums[j] += recipe.Scale * offset[column + j];
         if (recipe.Noise == 0) return;
-        for (int j = 0; j < sums.Length; j++) sums[j] += recipe.Noise * Normal(start + j);
-    }
-
-    /// <summary>Box and Muller: a normal number from two uniform ones.</summary>
-    double Normal(long index)
-    {
-        double radius = (_random[2 * index] + 1.0) / 4294967296.0, angle = _random[2 * index + 1] / 4294967296.0;
-        return Math.Sqrt(-2 * Math.Log(radius)) * Math.Cos(2 * Math.PI * angle);
+        for (int j = 0; j < sums.Length; j++) sums[j] += recipe.Noise * Normal.At(_random, start + j);
     }
 }

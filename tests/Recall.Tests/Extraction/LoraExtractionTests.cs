@@ -94,18 +94,33 @@ public class LoraExtractionTests
     /// <summary>At full rank the adapter gives the fine-tuned model back, biases, excluded layers and a tied head included.</summary>
     [Theory]
     [InlineData("qwen2-base", "qwen2-a", false)]
+    [InlineData("llama-base-bf16", "llama-a-bf16", true, 0.01)]
+    [InlineData("llama-base-fp16", "llama-a-fp16", false, 0.001)]
     [InlineData("qwen2-base", "qwen2-a", true)]
     [InlineData("mini-base", "mini-a", true)]
     [InlineData("gemma2-base", "gemma2-a", false)]
     [InlineData("gemma2-base", "gemma2-a", true)]
-    public void AtFullRankBaseAndAdapterAreTheModel(string baseName, string tunedName, bool embed)
+    public void AtFullRankBaseAndAdapterAreTheModel(string baseName, string tunedName, bool embed, double share = 1e-5)
     {
         Assert.SkipUnless(Directory.Exists(Model(baseName).Model.Path), $"no {baseName}");
         using var folder = new TemporaryFolder();
         LoraExtraction.Run(Model(tunedName), Model(baseName), new ExtractionOptions { Output = folder["out"], EmbedLora = embed });
-        var again = LoraAdapter.Open(folder["out"]).Apply(Checkpoint.Open(Model(baseName).Model.Path));
+        var origin = Checkpoint.Open(Model(baseName).Model.Path);
+        Assert.All(Checkpoint.Open(folder["out", "adapter_model.safetensors"]).Tensors, tensor => Assert.Equal(origin.Tensors[0].DType, tensor.DType));
+        var again = LoraAdapter.Open(folder["out"]).Apply(origin);
         foreach (var tensor in Checkpoint.Open(Model(tunedName).Model.Path).Tensors)
-            Close(MergekitCase.Values(tensor), MergekitCase.Values(again.Find(tensor.Name)!), 1e-5, tensor.Name);
+            Close(MergekitCase.Values(tensor), MergekitCase.Values(again.Find(tensor.Name)!), share, tensor.Name);
+    }
+
+    /// <summary>PEFT loads no adapter with lora_bias and factors of an embedding.</summary>
+    [Fact]
+    public void BiasesHoldTheEmbeddingWhole()
+    {
+        using var folder = new TemporaryFolder();
+        var result = LoraExtraction.Run(Model("qwen2-a"), Model("qwen2-base"), new ExtractionOptions { Output = folder["out"], EmbedLora = true });
+        Assert.Contains(result.Notes, note => note.Contains("is held whole: PEFT takes no factors"));
+        Assert.Null(result.Modules.Single(module => module.Module == "model.embed_tokens").Rank);
+        Assert.True((bool)Read(folder["out"]).Config["lora_bias"]!);
     }
 
     [Fact]
