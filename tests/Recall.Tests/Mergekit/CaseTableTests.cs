@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json.Nodes;
 using Recall.Tests.Extraction;
 using Recall.Tests.TokenSurgery;
 using Recall.TokenSurgery;
@@ -14,9 +15,10 @@ public class CaseTableTests
         # The golden cases, one by one
 
         What mergekit wrote for each case, and what Recall makes of it; made by `CaseTableTests` (`RECALL_UPDATE_GOLDEN=1` writes it anew). The largest
-        difference is that of a value: |Recall − mergekit| / max(|mergekit|, root mean square of the tensor), to one digit; 2⁻⁸ is half a unit in the
-        last place of bfloat16. Where Recall agrees with the same computed in float64 and mergekit does not, because it rounds after every step, the
-        difference to mergekit stands here all the same. What Recall does otherwise on purpose is in [mergekit.md](mergekit.md).
+        difference is that of a value to mergekit's: |Recall − mergekit| / max(|mergekit|, root mean square of the tensor), to one digit; 2⁻⁸ (4e-3) is half a
+        unit in the last place of bfloat16. Single values may be far apart where a choice at a threshold falls otherwise (a sign, a cut at a magnitude),
+        as it does where mergekit rounds 16-bit values after every step; the case says how many may. What Recall does otherwise on purpose is in
+        [mergekit.md](mergekit.md).
 
         | case | program | result | largest difference |
         |---|---|---|---|
@@ -103,6 +105,14 @@ public class CaseTableTests
         if (compare == "statistics") return "probabilities as there";
         if (@case.Case["proposed"] is not null) return "as proposed: a defect there";
         if (@case.Case["special"]?["gate"] is not null) return "within the tolerance; router compared apart";
-        return outcome.Largest switch { null => "equal", 0 => "equal, every bit", _ => compare == "exact" ? "differs" : "within the tolerance" };
+        if (outcome.IsThatOfFloat64) return "as in float64; rounded in between there";
+        if (outcome.Largest is null) return "equal";
+        if (outcome.Largest == 0) return "equal, every bit";
+        return outcome.Largest > 1.001 * Tolerance(@case) ? "within the tolerance, but for choices at a threshold" : "within the tolerance";
     }
+
+    /// <summary>The largest of the types; adapters are compared as their case says.</summary>
+    static double Tolerance(MergekitCase @case) => (string?)@case.Case["compare"] == "lora"
+        ? double.PositiveInfinity
+        : ((JsonObject)@case.Case["tolerance"]!).Max(type => (double)(type.Value is JsonObject limits ? limits["rtol"]! : type.Value!));
 }
