@@ -8,8 +8,8 @@ using Recall.Streaming;
 namespace Recall;
 
 /// <summary>
-/// A mixture of experts from dense models: checks, router rows from prompts (the only part that is held in memory), then an ordinary merge whose
-/// tensors are read from the experts while they are written.
+/// A mixture of experts from dense models: checks, router rows from prompts (the only part that is held in memory), then an ordinary merge
+/// whose tensors are read from the experts while they are written.
 /// </summary>
 public static class MoeMerge
 {
@@ -24,7 +24,7 @@ public static class MoeMerge
     /// <param name="options">How it is run.</param>
     /// <param name="cancellation">Stops the forward pass over the prompts.</param>
     /// <returns>The plan, to be run by <see cref="MergeRun.Run(MergePlan, IProgress{MergeProgress}?, CancellationToken)"/>.</returns>
-    /// <exception cref="RecallException">Something is wrong with the config, the models or the prompts; nothing has been written.</exception>
+    /// <exception cref="RecallException">Something is wrong with the config, models or prompts; nothing has been written.</exception>
     /// <example><code>MergeRun.Run(MoeMerge.Plan(MoeConfig.Read("moe.yaml"), new MergeOptions { Output = "mixture" }));</code></example>
     public static MergePlan Plan(MoeConfig config, MergeOptions options, CancellationToken cancellation = default)
     {
@@ -53,7 +53,7 @@ public static class MoeMerge
         }
         if (high.Count == 0) yield break;
         string layers = high.Count == rows.Length ? "all layers" : $"{(high.Count == 1 ? "layer" : "layers")} {string.Join(", ", high)}";
-        yield return $"the router can hardly tell the experts apart in {layers}: its rows have a condition number of up to {worst:0.#}, more than {HighCondition:0}; "
-            + "prompts that differ more, or negative_prompts, help";
+        yield return $"the router can hardly tell the experts apart in {layers}: its rows have a condition number of up to {worst:0.#}, "
+            + $"more than {HighCondition:0}; prompts that differ more, or negative_prompts, help";
     }
 }

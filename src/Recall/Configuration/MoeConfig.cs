@@ -5,8 +5,8 @@ using Recall.Numerics;
 namespace Recall.Configuration;
 
 /// <summary>
-/// A file of mergekit-moe: dense models become the experts of one mixture; a router row for each comes from prompts or is drawn. Immutable, every
-/// part with its place in the file.
+/// A file of mergekit-moe: dense models become the experts of one mixture; a router row for each comes from prompts or is drawn. Immutable,
+/// every part with its place in the file.
 /// </summary>
 public sealed record MoeConfig
 {

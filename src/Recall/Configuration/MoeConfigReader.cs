@@ -11,8 +11,8 @@ static class MoeConfigReader
 
     static readonly ImmutableArray<(string Word, GateMode Mode)> Modes =
     [
-        ("hidden", GateMode.Hidden), ("hidden_avg", GateMode.HiddenAvg), ("hidden_last", GateMode.HiddenLast), ("cheap_embed", GateMode.CheapEmbed),
-        ("random", GateMode.Random), ("uniform_random", GateMode.UniformRandom),
+        ("hidden", GateMode.Hidden), ("hidden_avg", GateMode.HiddenAvg), ("hidden_last", GateMode.HiddenLast),
+        ("cheap_embed", GateMode.CheapEmbed), ("random", GateMode.Random), ("uniform_random", GateMode.UniformRandom),
     ];
 
     public static MoeConfig Read(YamlMapping document, string text, string file, bool allowEqualModels)
@@ -27,7 +27,8 @@ static class MoeConfigReader
             throw section.At(section.Take("dtype")!, "dtype").Error($"a model cannot be written in {chosen.TorchName()}");
         int perToken = section.TakeInteger("experts_per_token", 1, MostExperts) ?? 2;
         var experts = ReadExperts(section, "experts", notes);
-        if (experts.Length == 0) throw section.Missing("experts", "the models whose MLPs become experts, each with source_model and positive_prompts");
+        if (experts.Length == 0)
+            throw section.Missing("experts", "the models whose MLPs become experts, each with source_model and positive_prompts");
         var config = new MoeConfig
         {
             File = file,
@@ -45,8 +46,10 @@ static class MoeConfigReader
         };
         if (perToken > experts.Length)
         {
-            var place = section.Take("experts_per_token") is { } node ? section.At(node, "experts_per_token") : section.At(section.Take("experts")!, "experts");
-            throw place.Error($"each token goes through {perToken} experts (experts_per_token), and there {(experts.Length == 1 ? "is 1" : $"are {experts.Length}")}");
+            string key = section.Take("experts_per_token") is null ? "experts" : "experts_per_token";
+            string there = experts.Length == 1 ? "is 1" : $"are {experts.Length}";
+            throw section.At(section.Take(key)!, key)
+                .Error($"each token goes through {perToken} experts (experts_per_token), and there {there}");
         }
         section.Finish(notes);
         if (config.ReadsPrompts) CheckExperts(config, section.At(section.Take("experts")!, "experts"), allowEqualModels);
@@ -77,7 +80,10 @@ static class MoeConfigReader
     }
 
     static ImmutableArray<string> ReadPrompts(YamlSection entry, string key) =>
-        [.. entry.TakeList(key).Select(item => item.Node is YamlScalar prompt ? prompt.Text : throw item.Place.Error("a text is expected here"))];
+    [
+        .. entry.TakeList(key)
+            .Select(item => item.Node is YamlScalar prompt ? prompt.Text : throw item.Place.Error("a text is expected here")),
+    ];
 
     static void CheckExperts(MoeConfig config, Place place, bool allowEqualModels)
     {
@@ -85,14 +91,18 @@ static class MoeConfigReader
         foreach (var expert in experts)
         {
             if (expert.PositivePrompts.IsEmpty)
-                throw expert.Place.Error("the expert has no positive_prompts, from which its router row is made; give some, or set gate_mode: random");
+                throw expert.Place.Error(
+                    "the expert has no positive_prompts, from which its router row is made; give some, or set gate_mode: random");
         }
         if (experts.Length == 1) return;
         bool Alike(MoeExpert expert) =>
-            expert.PositivePrompts.SequenceEqual(experts[0].PositivePrompts) && expert.NegativePrompts.SequenceEqual(experts[0].NegativePrompts);
+            expert.PositivePrompts.SequenceEqual(experts[0].PositivePrompts)
+            && expert.NegativePrompts.SequenceEqual(experts[0].NegativePrompts);
         if (experts.All(Alike))
-            throw place.Error("all experts have the same prompts, so that the router could not tell them apart; give each its own, or set gate_mode: random");
+            throw place.Error("all experts have the same prompts, so that the router could not tell them apart; "
+                + "give each its own, or set gate_mode: random");
         if (!allowEqualModels && experts.All(expert => expert.Model == experts[0].Model))
-            throw place.Error($"all experts are {experts[0].Model}; that is of use only before training: --i-understand-this-is-not-useful-without-training");
+            throw place.Error($"all experts are {experts[0].Model}; that is of use only before training: "
+                + "--i-understand-this-is-not-useful-without-training");
     }
 }

@@ -9,7 +9,8 @@ sealed class MixtureOfExperts : MergeMethod
     public override string Name => "moe";
 
     /// <inheritdoc/>
-    public override (string Title, string? Source) Reference => ("Mixture of experts from dense models", "https://arxiv.org/abs/2401.04088");
+    public override (string Title, string? Source) Reference =>
+        ("Mixture of experts from dense models", "https://arxiv.org/abs/2401.04088");
 
     /// <inheritdoc/>
     public override ImmutableArray<MethodParameter> Parameters => [];

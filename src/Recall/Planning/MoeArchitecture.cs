@@ -10,7 +10,9 @@ namespace Recall.Planning;
 /// <param name="Inputs"><c>model_type</c> of the models that it takes.</param>
 sealed record MoeArchitecture(string Name, string ModelType, string ClassName, params ImmutableArray<string> Inputs)
 {
-    /// <summary>Whether all experts of a layer lie in two tensors: gate and up, [experts, 2 · inner, hidden], and down, [experts, hidden, inner].</summary>
+    /// <summary>
+    /// Whether all experts of a layer lie in two tensors: gate and up, [experts, 2 · inner, hidden], and down, [experts, hidden, inner].
+    /// </summary>
     public bool Stacked { get; init; }
 
     /// <summary>Shared experts at least and at most.</summary>
@@ -59,26 +61,35 @@ sealed record MoeArchitecture(string Name, string ModelType, string ClassName, p
     /// <exception cref="ConfigurationException">There is none; the message says why of each.</exception>
     public static MoeArchitecture Choose(MoeConfig config, IReadOnlyList<OpenedModel> models)
     {
-        var named = All.Where(each => config.Architecture is null || each.Name.StartsWith(config.Architecture, StringComparison.OrdinalIgnoreCase)).ToList();
+        string beginning = config.Architecture ?? "";
+        var named = All.Where(each => each.Name.StartsWith(beginning, StringComparison.OrdinalIgnoreCase)).ToList();
         if (named.Count == 0)
         {
-            string? near = Quoted.Nearest(config.Architecture!, All.Select(each => each.Name));
-            throw config.ArchitecturePlace.Error($"unknown architecture {Quoted.Of(config.Architecture!)}; known: {string.Join(", ", All.Select(each => each.Name))}"
+            var known = All.Select(each => each.Name).ToList();
+            string? near = Quoted.Nearest(beginning, known);
+            throw config.ArchitecturePlace.Error($"unknown architecture {Quoted.Of(beginning)}; known: {string.Join(", ", known)}"
                 + (near is null ? "" : $"; did you mean '{near}'?"));
         }
         var reasons = named.Select(each => each.Refusal(config, models)).ToList();
         int first = reasons.IndexOf(null);
         if (first >= 0) return named[first];
-        throw config.ArchitecturePlace.Error("no architecture takes these models: " + string.Join("; ", named.Zip(reasons, (each, reason) => $"{each.Name} {reason}")));
+        var all = named.Zip(reasons, (each, reason) => $"{each.Name} {reason}");
+        throw config.ArchitecturePlace.Error("no architecture takes these models: " + string.Join("; ", all));
     }
 
     string? Refusal(MoeConfig config, IReadOnlyList<OpenedModel> models)
     {
         if (models.FirstOrDefault(model => !Inputs.Contains(model.Architecture.ModelType)) is { } other)
-            return $"is made of {string.Join(", ", Inputs)} models, and {other.Name} is {(other.Architecture.IsKnown ? other.Architecture.ModelType : "of an unknown family")}";
+        {
+            string family = other.Architecture.IsKnown ? other.Architecture.ModelType : "of an unknown family";
+            return $"is made of {string.Join(", ", Inputs)} models, and {other.Name} is {family}";
+        }
         int shared = config.SharedExperts.Length;
         if (shared > Shared.Most || shared < Shared.Least)
-            return Shared.Most == 0 ? "has no shared experts" : $"has {(Shared.Least < Shared.Most ? "at most" : "exactly")} {Shared.Most} shared expert, not {shared}";
+        {
+            string bound = Shared.Least < Shared.Most ? "at most" : "exactly";
+            return Shared.Most == 0 ? "has no shared experts" : $"has {bound} {Shared.Most} shared expert, not {shared}";
+        }
         if (shared == 0 || !config.ReadsPrompts) return null;
         if (SharedGate && config.SharedExperts[0].PositivePrompts.IsEmpty) return "needs positive_prompts for its shared expert";
         bool prompts = !config.SharedExperts[0].PositivePrompts.IsEmpty || !config.SharedExperts[0].NegativePrompts.IsEmpty;

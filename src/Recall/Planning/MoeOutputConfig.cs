@@ -83,9 +83,13 @@ static class MoeOutputConfig
     {
         bool off = config["use_sliding_window"] is JsonValue use && use.TryGetValue(out bool used) && !used;
         if (config["sliding_window"] is { } window && !off)
-            notes.Add($"{plan.Base.Name} sees the last {window.ToJsonString()} tokens only (sliding_window); the mixture sees all, as in mergekit");
+        {
+            notes.Add($"{plan.Base.Name} sees the last {window.ToJsonString()} tokens only (sliding_window); "
+                + "the mixture sees all, as in mergekit");
+        }
         config["sliding_window"] = null;
         if (plan.Architecture.ModelType is "qwen2_moe" or "qwen3_moe") config["use_sliding_window"] = false;
-        if (config["layer_types"] is JsonArray types) config["layer_types"] = new JsonArray([.. types.Select(_ => (JsonNode)"full_attention")]);
+        if (config["layer_types"] is JsonArray types)
+            config["layer_types"] = new JsonArray([.. types.Select(_ => (JsonNode)"full_attention")]);
     }
 }

@@ -33,13 +33,14 @@ sealed record MoePlan(
     /// <exception cref="RecallException">A model is missing or broken, or does not fit; nothing has been written.</exception>
     public static MoePlan Make(MoeConfig config, MergeOptions options)
     {
-        var models = config.AllExperts.Select(expert => expert.Model).Prepend(config.BaseModel).Distinct().Select(OpenedModel.Open).ToImmutableArray();
+        var references = config.AllExperts.Select(expert => expert.Model).Prepend(config.BaseModel).Distinct();
+        var models = references.Select(OpenedModel.Open).ToImmutableArray();
         models = [.. models.Select(model => model.NamedAs(models[0].Architecture))];
         var architecture = MoeArchitecture.Choose(config, models);
         var notes = config.Notes.ToList();
         int count = config.Experts.Length;
         if (!int.IsPow2(count))
-            notes.Add($"{count} experts: not a power of two, which some programs (such as llama.cpp in older versions) and kernels expect");
+            notes.Add($"{count} experts: not a power of two, which some programs expect");
         var plan = new MoePlan(config, options, models, architecture, []);
         MoeCheck.Check(plan, notes);
         return plan with { Notes = [.. notes] };

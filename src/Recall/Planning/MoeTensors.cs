@@ -31,7 +31,8 @@ sealed class MoeTensors(MoePlan plan, ImmutableArray<float[]> rows)
         var architecture = plan.Base.Architecture;
         foreach (var tensor in plan.Base.Checkpoint.Tensors)
         {
-            if (!IsRecomputed(tensor.Name) && !(architecture.LayerOf(tensor.Name) is { } at && Mlp.Contains(at.Suffix))) yield return Make(tensor.Name, tensor, 0);
+            bool replaced = architecture.LayerOf(tensor.Name) is { } at && Mlp.Contains(at.Suffix);
+            if (!replaced && !IsRecomputed(tensor.Name)) yield return Make(tensor.Name, tensor, 0);
         }
         for (int layer = 0; layer < plan.Layers; layer++)
             foreach (var tensor in Layer(layer)) yield return tensor;
@@ -45,14 +46,13 @@ sealed class MoeTensors(MoePlan plan, ImmutableArray<float[]> rows)
         {
             if (plan.Base.Checkpoint.Find(Name(bias)) is not null) continue;
             long length = plan.Base.Checkpoint.Find(Name(bias.Replace(".bias", ".weight", StringComparison.Ordinal)))!.Shape[0];
-            yield return Make(Name(bias), new ComputedTensor(Name(bias), new Shape(length), new float[length]), 0);
+            yield return Computed(Name(bias), new Shape(length), new float[length]);
         }
 
         int hidden = plan.Hidden, router = experts.Length * hidden;
-        yield return Make(Name(Router), new ComputedTensor(Name(Router), new Shape(experts.Length, hidden), rows[layer].AsMemory(0, router)), 0);
+        yield return Computed(Name(Router), new Shape(experts.Length, hidden), rows[layer].AsMemory(0, router));
         const string SharedGate = "mlp.shared_expert_gate.weight";
-        if (plan.Architecture.SharedGate)
-            yield return Make(Name(SharedGate), new ComputedTensor(Name(SharedGate), new Shape(1, hidden), rows[layer].AsMemory(router)), 0);
+        if (plan.Architecture.SharedGate) yield return Computed(Name(SharedGate), new Shape(1, hidden), rows[layer].AsMemory(router));
 
         if (plan.Architecture.Stacked)
         {
@@ -62,12 +62,23 @@ sealed class MoeTensors(MoePlan plan, ImmutableArray<float[]> rows)
         else
         {
             for (int i = 0; i < experts.Length; i++)
-                foreach (string rest in Mlp) yield return Make(Name($"mlp.experts.{i}.{rest["mlp.".Length..]}"), Weight(experts[i], i, layer, rest), plan.ModelOf(experts[i]));
+                foreach (var tensor in Separate($"mlp.experts.{i}.", experts[i], i, layer)) yield return tensor;
         }
         for (int i = 0; i < shared.Length; i++)
-            foreach (string rest in Mlp)
-                yield return Make(Name(plan.Architecture.SharedPrefix + rest["mlp.".Length..]), Weight(shared[i], experts.Length + i, layer, rest), plan.ModelOf(shared[i]));
+            foreach (var tensor in Separate(plan.Architecture.SharedPrefix, shared[i], experts.Length + i, layer)) yield return tensor;
     }
+
+    /// <summary>The three matrices of an expert as tensors of their own.</summary>
+    IEnumerable<OutputTensor> Separate(string prefix, MoeExpert expert, int number, int layer)
+    {
+        foreach (string rest in Mlp)
+        {
+            string name = plan.Base.Architecture.LayerTensor(layer, prefix + rest["mlp.".Length..]);
+            yield return Make(name, Weight(expert, number, layer, rest), plan.ModelOf(expert));
+        }
+    }
+
+    OutputTensor Computed(string name, Shape shape, ReadOnlyMemory<float> values) => Make(name, new ComputedTensor(name, shape, values), 0);
 
     OutputTensor Stack(string name, int layer, string[] rests)
     {
@@ -86,7 +97,8 @@ sealed class MoeTensors(MoePlan plan, ImmutableArray<float[]> rows)
     {
         var model = plan.Models[plan.ModelOf(expert)];
         var tensor = model.Checkpoint.Find(model.Architecture.LayerTensor(layer, rest))!;
-        if (expert.NoiseScale > 0) tensor = new NoisyTensor(tensor, expert.NoiseScale, new CounterRandom(plan.Options.Seed, tensor.Name, number));
+        if (expert.NoiseScale > 0)
+            tensor = new NoisyTensor(tensor, expert.NoiseScale, new CounterRandom(plan.Options.Seed, tensor.Name, number));
         return rest == Down && expert.ResidualScale != 1 ? new ScaledTensor(tensor, expert.ResidualScale) : tensor;
     }
 

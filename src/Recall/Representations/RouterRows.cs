@@ -6,8 +6,8 @@ using Recall.Tokenization;
 namespace Recall.Representations;
 
 /// <summary>
-/// Router rows of a mixture of experts, from prompts that the base model reads: a row points to where in the hidden states an expert's prompts lie,
-/// away from where its negative ones do, and has length 1.
+/// Router rows of a mixture of experts, from prompts that the base model reads: a row points to where in the hidden states an expert's
+/// prompts lie, away from where its negative ones do, and has length 1.
 /// </summary>
 /// <param name="name">The base model's name, for messages.</param>
 /// <param name="model">The base model.</param>
@@ -24,16 +24,18 @@ sealed class RouterRows(string name, Checkpoint model, ImmutableArray<MoeExpert>
     readonly List<(Range Positive, Range Negative)> _prompts = [];
 
     /// <summary>For each layer the rows of the experts, [experts, hidden].</summary>
-    /// <exception cref="RecallException">No tokenizer, no forward pass, prompts without tokens or too long, or prompts that cancel.</exception>
+    /// <exception cref="RecallException">No tokenizer, no forward pass, prompts without tokens, too long, or that cancel.</exception>
     public ImmutableArray<float[]> Compute(GateMode mode, CancellationToken cancellation)
     {
         var tokenizer = Tokenizer.Load(model);
         int? bos = SpecialTokens.OfTokenizer(model, tokenizer, "bos");
         foreach (var expert in experts)
         {
-            _prompts.Add((Encode(expert, expert.PositivePrompts, "positive_prompts"), Encode(expert, expert.NegativePrompts, "negative_prompts")));
+            var positive = Encode(expert, expert.PositivePrompts, "positive_prompts");
+            _prompts.Add((positive, Encode(expert, expert.NegativePrompts, "negative_prompts")));
         }
-        return mode == GateMode.CheapEmbed ? FromEmbeddings() : FromStates(mode == GateMode.HiddenAvg ? Pooling.Mean : Pooling.Last, cancellation);
+        if (mode == GateMode.CheapEmbed) return FromEmbeddings();
+        return FromStates(mode == GateMode.HiddenAvg ? Pooling.Mean : Pooling.Last, cancellation);
 
         Range Encode(MoeExpert expert, ImmutableArray<string> prompts, string key)
         {
@@ -51,7 +53,10 @@ sealed class RouterRows(string name, Checkpoint model, ImmutableArray<MoeExpert>
         }
     }
 
-    /// <summary>The means of the states of the positive and of the negative prompts, their difference brought to length 1, layer by layer: what goes into each block.</summary>
+    /// <summary>
+    /// The means of the states of the positive and of the negative prompts, their difference brought to length 1, layer by layer: states
+    /// are what goes into each block.
+    /// </summary>
     ImmutableArray<float[]> FromStates(Pooling pooling, CancellationToken cancellation)
     {
         using var stream = new RepresentationStream([(name, model)], _texts, ComputeType.Float32);
@@ -75,7 +80,10 @@ sealed class RouterRows(string name, Checkpoint model, ImmutableArray<MoeExpert>
         return layers.ToImmutable();
     }
 
-    /// <summary>The sums of the embeddings of all tokens of the positive and of the negative prompts, each brought to length 1, and their difference too.</summary>
+    /// <summary>
+    /// The sums of the embeddings of all tokens of the positive and of the negative prompts, each brought to length 1, and their
+    /// difference too.
+    /// </summary>
     ImmutableArray<float[]> FromEmbeddings()
     {
         var options = BlockOptions.Read(model);
@@ -97,7 +105,10 @@ sealed class RouterRows(string name, Checkpoint model, ImmutableArray<MoeExpert>
             foreach (int id in _texts[texts].SelectMany(ids => ids))
             {
                 if (id < 0 || id >= options.VocabularySize)
-                    throw new RecallException($"{name}: a prompt has the token id {id}; the model's vocabulary has {options.VocabularySize}: is the tokenizer that of this model?");
+                {
+                    throw new RecallException($"{name}: a prompt has the token id {id}; "
+                        + $"the model's vocabulary has {options.VocabularySize}: is the tokenizer that of this model?");
+                }
                 reader.Begin(options.HiddenSize);
                 embedding.Read(reader, (long)id * options.HiddenSize, row);
                 for (int i = 0; i < sum.Length; i++) sum[i] += row[i];
@@ -119,9 +130,13 @@ sealed class RouterRows(string name, Checkpoint model, ImmutableArray<MoeExpert>
     void Write(int expert, int layer, double[] row, float[] rows)
     {
         double length = Length(row);
-        if (!double.IsFinite(length)) throw new RecallException($"{name}: layer {layer} gives {length} for a prompt: its weights are broken");
+        if (!double.IsFinite(length))
+            throw new RecallException($"{name}: layer {layer} gives {length} for a prompt: its weights are broken");
         if (length < LeastLength)
-            throw experts[expert].Place.Error($"the expert's positive and negative prompts are the same to the base model (layer {layer}), so that they make no router row");
+        {
+            throw experts[expert].Place.Error($"the expert's positive and negative prompts are the same to the base model (layer {layer}), "
+                + "so that they make no router row");
+        }
         for (int i = 0; i < row.Length; i++) rows[expert * row.Length + i] = (float)(row[i] / length);
     }
 

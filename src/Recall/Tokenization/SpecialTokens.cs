@@ -11,7 +11,8 @@ static class SpecialTokens
     public static int? Id(Checkpoint checkpoint, Tokenizer tokenizer, string name)
     {
         if (OfTokenizer(checkpoint, tokenizer, name) is { } id) return id;
-        var stated = checkpoint.Config[$"{name}_token_id"] is JsonArray { Count: > 0 } list ? list[0] : checkpoint.Config[$"{name}_token_id"];
+        var stated = checkpoint.Config[$"{name}_token_id"];
+        if (stated is JsonArray { Count: > 0 } list) stated = list[0];
         return stated is JsonValue value && value.TryGetValue(out int number) && number >= 0 ? number : null;
     }
 

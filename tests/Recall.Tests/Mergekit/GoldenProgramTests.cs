@@ -7,15 +7,10 @@ namespace Recall.Tests.Mergekit;
 /// <summary>What mergekit's other programs wrote: mergekit-multi, mergekit-pytorch, mergekit-legacy, mergekit-moe.</summary>
 public class GoldenProgramTests
 {
-    public static TheoryData<string> Cases(string program)
-    {
-        string root = Path.Combine(Fixtures.SharedRoot, "golden", "mergekit");
-        if (!Directory.Exists(root)) return ["none"];
-        return [.. Directory.GetDirectories(Path.Combine(root, "cases")).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal)
-            .Where(name => new MergekitCase(root, name).Program == program)];
-    }
+    public static TheoryData<string> Cases(string program) =>
+        [.. MergekitCases.Read().Where(each => each.Case.Program == program).Select(each => each.Name).DefaultIfEmpty("none")];
 
-    static MergekitCase Case(string name) => new(Fixtures.Shared("golden", "mergekit"), name);
+    static MergekitCase Case(string name) => MergekitCases.Get(name);
 
     [Theory, MemberData(nameof(Cases), "mergekit-multi")]
     public void ChainsOfMergesAreThoseOfMergekit(string name)
@@ -67,7 +62,7 @@ public class GoldenProgramTests
         using var folder = new TemporaryFolder();
         var arguments = @case.Case["arguments"]!.AsArray().Select(argument => (string)argument!).Skip(1).Chunk(2).ToLookup(pair => pair[0], pair => pair[1]);
         Assert.Empty(arguments.Select(group => group.Key).Except(["--merge", "--base-model", "--density", "--weight"]));
-        string Absolute(string model) => Path.Combine(Fixtures.Shared("golden", "mergekit"), model);
+        string Absolute(string model) => Path.Combine(MergekitCases.Root, model);
         var merge = new LegacyMerge
         {
             Models = [.. arguments["--merge"].Select(Absolute)],
@@ -94,6 +89,7 @@ public class GoldenProgramTests
         MergePlan Plan() => MoeMerge.Plan(MoeConfig.Parse(@case.ConfigText, "config.yaml"), @case.Options(folder["out"]));
         if (@case.IsError)
         {
+            CaseOutcome.Refused();
             Assert.StartsWith("config.yaml:3:5 experts[0]: the expert has no positive_prompts", Assert.Throws<ConfigurationException>(Plan).Message);
             return;
         }

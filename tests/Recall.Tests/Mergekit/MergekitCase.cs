@@ -18,6 +18,10 @@ sealed class MergekitCase(string root, string name)
 
     public bool IsError => (bool?)Case["error"] == true;
 
+    /// <summary>True where mergekit's result is a defect, so that a clear refusal is as good.</summary>
+    public bool MayBeRefused =>
+        (string?)Case["compare"] == "quirk" || ((string?)Case["quirk"])?.Contains("a refusal with a clear error is better") == true;
+
     public string[] Flags => [.. (Case["flags"] as JsonArray ?? []).Select(flag => (string)flag!)];
 
     public bool HasConfig => File.Exists(Path.Combine(Folder, "config.yaml"));
@@ -65,6 +69,7 @@ sealed class MergekitCase(string root, string name)
         if (File.Exists(proposed))
             foreach (var tensor in Checkpoint.Open(proposed).Tensors) expected[tensor.Name] = tensor;
         var (worst, failure) = Compare(output, expected, apart, IsError ? 1e-6 : (string)Case["compare"]! == "exact" ? null : Case["tolerance"]);
+        CaseOutcome.Compared(worst);
         if (failure is not null && Case["exact"] is { } exact)
         {
             foreach (var tensor in Checkpoint.Open(Path.Combine(Folder, (string)exact["file"]!)).Tensors) expected[tensor.Name] = tensor;

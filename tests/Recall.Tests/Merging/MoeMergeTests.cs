@@ -175,6 +175,7 @@ public sealed class MoeMergeTests : IDisposable
         });
         Model("biased", 6, change: tensors => tensors["model.layers.1.mlp.up_proj.bias"] = (new Shape(24), new float[24]));
         Model("short", 7, change: tensors => tensors.Remove("model.layers.2.mlp.up_proj.weight"));
+        Model("flat", 9, change: tensors => tensors["model.layers.0.mlp.gate_proj.weight"] = (new Shape(384), new float[384]));
         Model("qwen", 8, change: HeadNorms, config: Qwen3);
         string With(string second) => Refused(Text("gate_mode: random", "a", second));
         string Second(string what) => $"moe.yaml:5:5 experts[1]: {what}";
@@ -183,6 +184,7 @@ public sealed class MoeMergeTests : IDisposable
         Assert.StartsWith(Second($"the MLPs of {_folder["slim"]} have 20 inner values, those of {_folder["a"]} 24"), With("slim"));
         Assert.StartsWith(Second($"{_folder["biased"]} has tensor 'model.layers.1.mlp.up_proj.bias', for which there is no place in a Mixtral model"), With("biased"));
         Assert.StartsWith(Second($"{_folder["short"]} lacks tensor model.layers.2.mlp.up_proj.weight"), With("short"));
+        Assert.StartsWith(Second($"{_folder["flat"]}: model.layers.0.mlp.gate_proj.weight has shape [384]; a matrix is expected"), With("flat"));
         Assert.StartsWith($"moe.yaml:1:1: no architecture takes these models: Mixtral is made of llama, mistral models, and {_folder["qwen"]} is qwen3; ", With("qwen"));
         Assert.Contains("no such model", With("nowhere"));
     }
@@ -193,6 +195,9 @@ public sealed class MoeMergeTests : IDisposable
         Model("a", 2);
         Model("base", 1, change: tensors => tensors["model.layers.0.self_attn.q_proj.bias"] = (new Shape(16), new float[16]));
         Assert.StartsWith($"moe.yaml:1:13 base_model: {_folder["base"]} has tensor 'model.layers.0.self_attn.q_proj.bias', for which there is no place in a Mixtral model",
+            Refused(Text("gate_mode: random", "a", "a")));
+        Model("base", 1, change: tensors => tensors["model.layers.0.self_attn.q_proj.weight"] = (new Shape(256), new float[256]));
+        Assert.StartsWith($"moe.yaml:1:13 base_model: {_folder["base"]}: model.layers.0.self_attn.q_proj.weight has shape [256]; a matrix is expected",
             Refused(Text("gate_mode: random", "a", "a")));
         Model("base", 1, change: tensors => tensors.Remove("lm_head.weight"));
         Assert.StartsWith($"moe.yaml:1:13 base_model: {_folder["base"]} lacks tensor lm_head.weight", Refused(Text("gate_mode: random", "a", "a")));
@@ -205,6 +210,23 @@ public sealed class MoeMergeTests : IDisposable
         Model("a", 2);
         Assert.DoesNotContain("lm_head.weight", Run(Text("gate_mode: random", "a", "a")).Keys);
         Assert.True((bool)Checkpoint.ReadConfig(_folder["out", "config.json"])["tie_word_embeddings"]!);
+    }
+
+    [Fact]
+    public void KeysThatTheNewFamilyReadsDifferentlyAreStated()
+    {
+        Model("base", 1, config: config =>
+        {
+            (config["architectures"], config["model_type"]) = (new JsonArray("MistralForCausalLM"), "mistral");
+            config["sliding_window"] = 4096;
+            config.Remove("rms_norm_eps");
+        });
+        Model("a", 2);
+        var plan = Plan(Text("gate_mode: random", "a", "base"));
+        Assert.Contains(plan.Notes, note => note.Contains("sees the last 4096 tokens only (sliding_window)"));
+        var config = plan.OutputConfig;
+        Assert.Equal((10000.0, 131072, 1e-6, 1), ((double)config["rope_theta"]!, (int)config["max_position_embeddings"]!, (double)config["rms_norm_eps"]!, (int)config["num_key_value_heads"]!));
+        Assert.True(config.ContainsKey("sliding_window") && config["sliding_window"] is null);
     }
 
     [Fact]

@@ -13,7 +13,7 @@ public class TokenSurgeonTests
     /// <summary>Ids of tokens that only the donor has: st, ed, Ġw, &lt;pad&gt;, foo bar.</summary>
     static readonly int[] New = [26, 27, 28, 29, 30];
 
-    static string Root => Fixtures.Shared("golden", "mergekit");
+    static string Root => MergekitCases.Root;
 
     static SurgeryOptions Options => new() { Model = Model("tok-base"), Donor = Model("tok-other") };
 
@@ -37,7 +37,7 @@ public class TokenSurgeonTests
     [Theory, InlineData("135-tokensurgeon-subword", Approximation.Subword), InlineData("136-tokensurgeon-omp", Approximation.Omp)]
     public void ModelsAreThoseOfMergekit(string name, Approximation method)
     {
-        var @case = new MergekitCase(Root, name);
+        var @case = MergekitCases.Get(name);
         using var folder = new TemporaryFolder();
         Run(Options with { Method = method, K = 4 }, folder["out"]);
         @case.Compare(folder["out"]);
