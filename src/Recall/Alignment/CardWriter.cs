@@ -78,8 +78,11 @@ sealed class CardWriter : IDisposable
     /// <summary>Writes the sum of a merge's moments, with the ridge that it was solved with.</summary>
     public void Write(string input, StepSystem system)
     {
-        using var sum = new SecondMoment(system.Moments[0].Size) { Matrix = system.Sum?.alias() ?? Sum(system.Moments),
-            Ridge = system.Ridge };
+        using var sum = new SecondMoment(system.Moments[0].Size)
+        {
+            Matrix = system.Sum?.alias() ?? Sum(system.Moments),
+            Ridge = system.Ridge
+        };
         Write(input, sum);
     }
 
