@@ -9,16 +9,53 @@ namespace Recall.Cli.Commands;
 /// <summary><c>recall extract-lora</c>: an adapter from a fine-tuned model and its base.</summary>
 sealed class ExtractLoraCommand : Verb
 {
-    readonly Option<string> _model = new("--model") { Description = "The fine-tuned model: a folder, a file, or BASE+ADAPTER", HelpName = "MODEL", Required = true };
-    readonly Option<string> _base = new("--base-model") { Description = "The model that it was made from", HelpName = "BASE", Required = true };
-    readonly Option<string> _output = new("--out-path") { Description = "The folder to write; it must be empty or not there", HelpName = "OUT", Required = true };
-    readonly Option<int> _rank = new("--max-rank") { Description = "The largest rank of a module", HelpName = "R", DefaultValueFactory = _ => 128 };
+    readonly Option<string> _model = new("--model")
+    {
+        Description = "The fine-tuned model: a folder, a file, or BASE+ADAPTER",
+        HelpName = "MODEL",
+        Required = true,
+    };
+    readonly Option<string> _base = new("--base-model")
+    {
+        Description = "The model that it was made from",
+        HelpName = "BASE",
+        Required = true,
+    };
+    readonly Option<string> _output = new("--out-path")
+    {
+        Description = "The folder to write; it must be empty or not there",
+        HelpName = "OUT",
+        Required = true,
+    };
+    readonly Option<int> _rank = new("--max-rank")
+    {
+        Description = "The largest rank of a module",
+        HelpName = "R",
+        DefaultValueFactory = _ => 128,
+    };
     readonly Switch _distribute = new("--distribute-scale", true, "Put the singular values into A alone, in place of their roots into both factors");
     readonly Switch _embed = new("--embed-lora", false, "Decompose embedding and head too, in place of holding them whole");
-    readonly Option<string[]> _save = new("--save-module") { Description = "A module to hold whole, by name or end of name; once for each", HelpName = "NAME" };
-    readonly Option<string[]> _exclude = new("--exclude-regex", "-e") { Description = "Leave out modules in whose name this is found; once for each", HelpName = "REGEX" };
-    readonly Option<string[]> _include = new("--include-regex", "-i") { Description = "Leave out modules in whose name none of these is found; once for each", HelpName = "REGEX" };
-    readonly Option<double> _epsilon = new("--sv-epsilon") { Description = "Leave out singular values up to this one", HelpName = "S", DefaultValueFactory = _ => 0 };
+    readonly Option<string[]> _save = new("--save-module")
+    {
+        Description = "A module to hold whole, by name or end of name; once for each",
+        HelpName = "NAME",
+    };
+    readonly Option<string[]> _exclude = new("--exclude-regex", "-e")
+    {
+        Description = "Leave out modules in whose name this is found; once for each",
+        HelpName = "REGEX",
+    };
+    readonly Option<string[]> _include = new("--include-regex", "-i")
+    {
+        Description = "Leave out modules in whose name none of these is found; once for each",
+        HelpName = "REGEX",
+    };
+    readonly Option<double> _epsilon = new("--sv-epsilon")
+    {
+        Description = "Leave out singular values up to this one",
+        HelpName = "S",
+        DefaultValueFactory = _ => 0,
+    };
     readonly Switch _skip = new("--skip-undecomposable", false, "Leave out what is no matrix (norms), in place of holding it whole");
     readonly MergekitFlags _mergekit = new(ofMergesToo: true);
     readonly Option<bool> _json = Common.Json();
@@ -70,7 +107,10 @@ sealed class ExtractLoraCommand : Verb
         }
         var table = new TextTable(screen, "module", ">rank", ">lost");
         foreach (var module in result.Modules)
-            table.Row(Shown.Text(module.Module), module.Rank?.ToString(CultureInfo.InvariantCulture) ?? "whole", module.Rank is null ? "" : module.Lost.ToString("P2", CultureInfo.InvariantCulture));
+        {
+            string lost = module.Rank is null ? "" : module.Lost.ToString("P2", CultureInfo.InvariantCulture);
+            table.Row(module.Module, module.Rank?.ToString(CultureInfo.InvariantCulture) ?? "whole", lost);
+        }
         table.Write(screen);
         return ExitCode.Done;
     }

@@ -15,7 +15,12 @@ sealed class TokenSurgeonCommand : Verb
     readonly Argument<string> _model = Common.Model("MODEL");
     readonly Argument<string> _donor = new("DONOR") { Description = "The model whose tokenizer it gets" };
     readonly Argument<string> _output = Common.Output();
-    readonly Option<int> _k = new("--k", "-k") { Description = "Shared tokens of which a new row is made", HelpName = "K", DefaultValueFactory = _ => 64 };
+    readonly Option<int> _k = new("--k", "-k")
+    {
+        Description = "Shared tokens of which a new row is made",
+        HelpName = "K",
+        DefaultValueFactory = _ => 64,
+    };
     readonly Option<Approximation> _method = Word("--approximation-method", "-a", "How the rows of new tokens are made", Approximation.Omp, new()
     {
         ["omp"] = Approximation.Omp, ["common_interpolation"] = Approximation.CommonInterpolation, ["subword"] = Approximation.Subword,
@@ -36,8 +41,18 @@ sealed class TokenSurgeonCommand : Verb
     readonly Switch _cosine = new("--cosine-similarity", false, "Of common_interpolation: nearest is the smallest angle, not distance", letter: "-c", offLetter: "-nc");
     readonly Option<MatchScope> _prefix = Scope("--prefix-match", "-pm", "Whether a new token gets the row of the longest token with which it begins");
     readonly Option<MatchScope> _byte = Scope("--byte-match", "-bm", "Whether <0x41> and A are the same token");
-    readonly Option<double> _noise = new("--new-vocab-noise", "-nvn") { Description = "Standard deviation of noise on new rows", HelpName = "S", DefaultValueFactory = _ => 0 };
-    readonly Option<double> _scale = new("--new-vocab-scale", "-nvs") { Description = "Factor of new rows", HelpName = "F", DefaultValueFactory = _ => 1 };
+    readonly Option<double> _noise = new("--new-vocab-noise", "-nvn")
+    {
+        Description = "Standard deviation of noise on new rows",
+        HelpName = "S",
+        DefaultValueFactory = _ => 0,
+    };
+    readonly Option<double> _scale = new("--new-vocab-scale", "-nvs")
+    {
+        Description = "Factor of new rows",
+        HelpName = "F",
+        DefaultValueFactory = _ => 1,
+    };
     readonly Option<int?> _batch = new("--batch-size") { Description = "Rows are made in batches of one size", Hidden = true };
     readonly Switch _magikarp = new("--magikarp", false, "Not here", hidden: true);
     readonly MergeFlags _flags = new();
@@ -70,7 +85,9 @@ sealed class TokenSurgeonCommand : Verb
 
     public override int Run(ParseResult parse, Screen screen, CancellationToken cancellation)
     {
-        if (_magikarp.Value(parse)) throw new ConfigurationException("--magikarp: Recall does not look for poorly trained tokens; leave it out");
+        if (_magikarp.Value(parse))
+            throw new ConfigurationException(
+                "--magikarp: Recall does not look for poorly trained tokens; leave it out");
         if (parse.GetValue(_batch) is not null) screen.Note("note: --batch-size: of mergekit, without meaning here");
         var options = new SurgeryOptions
         {

@@ -11,10 +11,14 @@ public sealed record ExtractionOptions
     /// <summary>The largest rank of a module; default 128.</summary>
     public int MaxRank { get; init; } = 128;
 
-    /// <summary>Both factors get the roots of the singular values; otherwise A gets the values and B's columns have norm 1. Default true.</summary>
+    /// <summary>
+    /// Both factors get the roots of the singular values; otherwise A gets the values and B's columns have norm 1. Default true.
+    /// </summary>
     public bool DistributeScale { get; init; } = true;
 
-    /// <summary>Embedding and head get factors too, where both vocabularies have one size; otherwise they are held whole. Default false.</summary>
+    /// <summary>
+    /// Embedding and head get factors too, where both vocabularies have one size; otherwise they are held whole. Default false.
+    /// </summary>
     public bool EmbedLora { get; init; }
 
     /// <summary>Modules to be held whole, by name or end of name.</summary>
@@ -23,13 +27,17 @@ public sealed record ExtractionOptions
     /// <summary>Regular expressions, found anywhere in a module's name: such a module is left out.</summary>
     public ImmutableArray<string> Exclude { get; init; } = [];
 
-    /// <summary>Regular expressions, found anywhere in a module's name: others are left out, but not embedding and head. Empty: all.</summary>
+    /// <summary>
+    /// Regular expressions, found anywhere in a module's name: others are left out, but not embedding and head. Empty: all.
+    /// </summary>
     public ImmutableArray<string> Include { get; init; } = [];
 
     /// <summary>Singular values up to this one are left out; default 0.</summary>
     public double SvEpsilon { get; init; }
 
-    /// <summary>Leaves out what is no matrix of a linear layer (norms, stacked experts); otherwise it is held whole. Default false.</summary>
+    /// <summary>
+    /// Leaves out what is no matrix of a linear layer (norms, stacked experts); otherwise it is held whole. Default false.
+    /// </summary>
     public bool SkipUndecomposable { get; init; }
 }
 

@@ -53,7 +53,8 @@ sealed class ExtractionPlan
         {
             if (modules.Exists(module => LoraConfig.IsEndOf(asked, module))) continue;
             string? near = Quoted.Nearest(asked, modules.Select(module => module[(module.LastIndexOf('.') + 1)..]).Distinct());
-            throw new ConfigurationException($"--save-module {Quoted.Of(asked)}: {_base.Name} has no such module" + (near is null ? "" : $"; did you mean '{near}'?"));
+            throw new ConfigurationException(
+                $"--save-module {Quoted.Of(asked)}: {_base.Name} has no such module" + (near is null ? "" : $"; did you mean '{near}'?"));
         }
         foreach (var group in groups)
             Place(group.Key, group.ToDictionary(pair => Split(pair.Key).Part, pair => pair.Value, StringComparer.Ordinal));
@@ -69,7 +70,9 @@ sealed class ExtractionPlan
         if (_unsaid.Count > 0)
             _notes.Add($"left out: {string.Join(", ", _unsaid.Take(3).Select(Quoted.Of))}{(_unsaid.Count > 3 ? $" and {_unsaid.Count - 3} more" : "")}");
         if (_modules.TrueForAll(module => module.Form == ModuleForm.Whole))
-            throw new RecallException($"no linear layer of {_base.Name} is left to be decomposed: an adapter needs at least one; look at --include-regex and --exclude-regex");
+            throw new RecallException(
+                $"no linear layer of {_base.Name} is left to be decomposed: an adapter needs at least one; look at "
+                    + "--include-regex and --exclude-regex");
     }
 
     /// <summary>The tensors of both models, by the base's name; a tied head counts as the embedding under the head's name.</summary>
@@ -82,7 +85,8 @@ sealed class ExtractionPlan
             if (!tensor.DType.IsFloat()) continue;
             var other = new ModuleNames(_tuned.Checkpoint).Find(tensor.Name) ?? (tensor.Name == head ? _tuned.Checkpoint.Find(embedding) : null);
             if (other is null && Excluded(Split(tensor.Name).Module)) continue;
-            pairs.Add(tensor.Name, (tensor, other ?? throw new RecallException($"{_tuned.Name} lacks tensor {Quoted.Of(tensor.Name)}, which {_base.Name} has: is it a fine-tune of it?")));
+            pairs.Add(tensor.Name, (tensor, other ?? throw new RecallException(
+                $"{_tuned.Name} lacks tensor {Quoted.Of(tensor.Name)}, which {_base.Name} has: is it a fine-tune of it?")));
         }
         if (_base.Checkpoint.Find(head) is null && _base.Checkpoint.Find(embedding) is { } tied)
         {
@@ -93,7 +97,9 @@ sealed class ExtractionPlan
         {
             if (Excluded(Split(tensor.Name).Module)) continue;
             if (!_options.SkipUndecomposable)
-                throw new RecallException($"{_tuned.Name} has tensor {Quoted.Of(tensor.Name)}, which {_base.Name} lacks: an adapter cannot hold it; --skip-undecomposable leaves it out");
+                throw new RecallException(
+                    $"{_tuned.Name} has tensor {Quoted.Of(tensor.Name)}, which {_base.Name} lacks: an adapter cannot hold "
+                        + "it; --skip-undecomposable leaves it out");
             _unsaid.Add(tensor.Name);
         }
         return pairs;
@@ -113,7 +119,9 @@ sealed class ExtractionPlan
         if (!alike && !vocabulary)
         {
             var (was, now) = tensors.Values.First(pair => pair.Base.Shape != pair.Tuned.Shape);
-            throw new RecallException($"{Quoted.Of(was.Name)} has shape {was.Shape} in {_base.Name}, {now.Shape} in {_tuned.Name}: an adapter cannot change it; --exclude-regex leaves it out");
+            throw new RecallException(
+                $"{Quoted.Of(was.Name)} has shape {was.Shape} in {_base.Name}, {now.Shape} in {_tuned.Name}: an "
+                    + "adapter cannot change it; --exclude-regex leaves it out");
         }
         bool save = _options.SaveModules.Any(asked => LoraConfig.IsEndOf(asked, module)) || (vocabulary && (!_options.EmbedLora || !alike));
         if (vocabulary && _options.EmbedLora && !alike) _notes.Add($"{module} is held whole: {_tuned.Name} has another number of tokens");
@@ -132,7 +140,9 @@ sealed class ExtractionPlan
         }
         // PEFT saves modules whole, but not parameters that no module calls its weight: stacked experts, states of recurrent layers.
         if (isParameter && !tensors.Values.All(pair => TensorEquality.Same(pair.Base, pair.Tuned)))
-            throw new RecallException($"{_tuned.Name} changes {Quoted.Of(module)}, which an adapter can hold neither as factors nor whole; --skip-undecomposable or --exclude-regex leaves it out");
+            throw new RecallException(
+                $"{_tuned.Name} changes {Quoted.Of(module)}, which an adapter can hold neither as factors nor whole; "
+                    + "--skip-undecomposable or --exclude-regex leaves it out");
         if (!isParameter) _modules.Add(new PlannedModule(module, ModuleForm.Whole, tensors, Transposed: false));
     }
 

@@ -39,7 +39,8 @@ public static class LoraExtraction
         }
         catch
         {
-            if (made && Directory.Exists(options.Output) && !Directory.EnumerateFileSystemEntries(options.Output).Any()) Directory.Delete(options.Output);
+            if (made && Directory.Exists(options.Output) && !Directory.EnumerateFileSystemEntries(options.Output).Any())
+                Directory.Delete(options.Output);
             throw;
         }
     }
@@ -71,7 +72,9 @@ public static class LoraExtraction
                     if (factors.Rank == 0 && !moved)
                     {
                         leftOut.Add(module.Name);
-                        notes.Add(factors.Lost > 0 ? $"{module.Name}: no singular value above {options.SvEpsilon.ToString(CultureInfo.InvariantCulture)}: left out" : $"{module.Name}: does not differ: left out");
+                        string why = factors.Lost == 0 ? "does not differ"
+                            : string.Create(CultureInfo.InvariantCulture, $"no singular value above {options.SvEpsilon}");
+                        notes.Add($"{module.Name}: {why}: left out");
                     }
                     else
                     {
@@ -89,13 +92,17 @@ public static class LoraExtraction
                 }
                 done?.Invoke(report.Count + leftOut.Count - plan.LeftOut.Count, plan.Modules.Count);
             }
-            if (written.Count == 0) throw new RecallException($"{tuned.Name} does not differ from {baseModel.Name} in any linear layer that was asked for: there is nothing to extract");
+            if (written.Count == 0)
+                throw new RecallException(
+                    $"{tuned.Name} does not differ from {baseModel.Name} in any linear layer that was asked for: there is "
+                        + "nothing to extract");
             file.Finish();
         }
-        var targets = written.Select(module => module.Module[(module.Module.LastIndexOf('.') + 1)..]).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToList();
-        var saved = plan.Modules.Where(module => module.Form == ModuleForm.Whole).Select(module => module.Leaf).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToList();
+        var targets = Ends(written.Select(module => module.Module));
+        var saved = Ends(plan.Modules.Where(module => module.Form == ModuleForm.Whole).Select(module => module.Name));
         // target_modules names layers by the ends of their names; what has no factors but such a name is excluded by its own.
-        List<string> excluded = [.. leftOut.Where(name => targets.Exists(target => LoraConfig.IsEndOf(target, name)) && !saved.Exists(whole => LoraConfig.IsEndOf(whole, name)))];
+        bool IsNamed(List<string> ends, string name) => ends.Exists(end => LoraConfig.IsEndOf(end, name));
+        List<string> excluded = [.. leftOut.Where(name => IsNamed(targets, name) && !IsNamed(saved, name))];
         var extras = new WrittenExtras(written.Max(module => module.Rank), saved, excluded, biases,
             plan.Modules.Any(module => module is { Form: ModuleForm.Factors, Transposed: true }));
         var config = LoraConfigWriter.Make(written, new LoraWriteOptions { BaseModel = baseModel.Name, TargetModules = targets }, extras);
@@ -103,6 +110,10 @@ public static class LoraExtraction
         WholeFile.Write(Path.Combine(options.Output, ConfigName), stream => JsonSerializer.Serialize(stream, config, LoraConfigWriter.Indented));
         return new ExtractionResult([.. report], [.. notes]);
     }
+
+    /// <summary>The last parts of names.</summary>
+    static List<string> Ends(IEnumerable<string> names) =>
+        [.. names.Select(name => name[(name.LastIndexOf('.') + 1)..]).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
 
     static IEnumerable<(string, DType, Shape)> Largest(ExtractionPlan plan, ExtractionOptions options)
     {

@@ -11,7 +11,10 @@ namespace Recall.Extraction;
 /// <param name="Lost">1 − ‖B·A‖²/‖matrix‖².</param>
 sealed record ModuleFactors(int Rank, float[] A, float[] B, double Lost)
 {
-    /// <summary>Up to this extent the decomposition itself; above, the eigenpairs of the smaller Gram matrix in float64, which is enough for float32.</summary>
+    /// <summary>
+    /// Up to this extent the decomposition itself; above, the eigenpairs of the smaller Gram matrix in float64, which is
+    /// enough for float32.
+    /// </summary>
     const int WholeDecomposition = 512;
 
     /// <summary>Singular values below this share of the largest one are rounding noise of float32.</summary>

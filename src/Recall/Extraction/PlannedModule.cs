@@ -23,9 +23,6 @@ sealed record PlannedModule(
 {
     const string Prefix = "base_model.model.";
 
-    /// <summary>The last part of the name, as target_modules and modules_to_save have it.</summary>
-    public string Leaf => Name[(Name.LastIndexOf('.') + 1)..];
-
     /// <summary>The name of one of its tensors in the adapter.</summary>
     public string TensorName(string part) => $"{Prefix}{Name}.{part}";
 

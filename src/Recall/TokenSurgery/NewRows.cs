@@ -63,7 +63,8 @@ sealed class NewRows
     public string Check(string model, string donor)
     {
         if (ByDonor && _missing.Count > 0 && _shared.Count == 0)
-            throw new RecallException($"{model} and {donor} have no token in common: new rows cannot be made of shared ones; use -a mean, or subword");
+            throw new RecallException(
+                $"{model} and {donor} have no token in common: new rows cannot be made of shared ones; use -a mean, or subword");
         _unknown = ByDonor ? _missing.Count(id => id >= _donor.Shape[0]) : 0;
         string others = _others == 0 ? "" : $", {_others} by byte or prefix";
         string unknown = _unknown == 0 ? "" : $"; {_unknown} of them have no row in {donor} and get the mean";

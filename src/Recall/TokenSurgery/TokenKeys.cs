@@ -53,7 +53,9 @@ sealed class TokenKeys
     /// <summary>The text that a key stands for; null where it is none.</summary>
     public static string? TextOf(string key) => key.Length > 0 && key[0] == '\0' ? null : key;
 
-    /// <summary>The key of the same byte in the other way of writing it: <c>&lt;0x41&gt;</c> and A; null for what is no single byte.</summary>
+    /// <summary>
+    /// The key of the same byte in the other way of writing it: <c>&lt;0x41&gt;</c> and A; null for what is no single byte.
+    /// </summary>
     public static string? OtherByte(string key)
     {
         if (key is ['<', '0', 'x', var high, var low, '>'] && char.IsAsciiHexDigit(high) && char.IsAsciiHexDigit(low))

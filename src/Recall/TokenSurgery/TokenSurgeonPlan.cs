@@ -26,7 +26,9 @@ public sealed class TokenSurgeonPlan
     /// <summary>The output: files, tensors, tokenizer. To be run after <see cref="Prepare"/>.</summary>
     public MergePlan Merge { get; }
 
-    /// <summary>Works out of which rows each new row is made. With omp and common_interpolation a matrix of the donor is in memory.</summary>
+    /// <summary>
+    /// Works out of which rows each new row is made. With omp and common_interpolation a matrix of the donor is in memory.
+    /// </summary>
     /// <param name="cancellation">Stops between batches of rows.</param>
     /// <exception cref="RecallException">The weights cannot be read.</exception>
     public void Prepare(CancellationToken cancellation = default)
@@ -46,7 +48,9 @@ public sealed class TokenSurgeonPlan
         var embedding = Matrix(model, model.Architecture.Embedding);
         var donorEmbedding = Matrix(donor, donor.Architecture.Embedding);
         string bias = model.Architecture.Head[..^Math.Min(model.Architecture.Head.Length, ".weight".Length)] + ".bias";
-        if (model.Checkpoint.Find(bias) is not null) throw new RecallException($"{model.Name}: has {bias}, a bias for each token: it cannot follow to another vocabulary");
+        if (model.Checkpoint.Find(bias) is not null)
+            throw new RecallException(
+                $"{model.Name}: has {bias}, a bias for each token: it cannot follow to another vocabulary");
         TokenKeys baseKeys = new(baseFile, model.Checkpoint.Files), donorKeys = new(donorFile, donor.Checkpoint.Files);
         var matches = new TokenMatches(baseFile, baseKeys, (int)embedding.Shape[0], donorKeys);
         var subwords = options.Method == Approximation.Subword
@@ -95,7 +99,9 @@ public sealed class TokenSurgeonPlan
             ? TokenizerFiles.Made(file.Name, SpecialNumbers(TokenizerFiles.ReadObject(file), donor.Checkpoint.Config)) : file),
     ];
 
-    /// <summary>Numbers of tokens, bos_token_id and the like: the donor's; without one there the number would be that of another token.</summary>
+    /// <summary>
+    /// Numbers of tokens, bos_token_id and the like: the donor's; without one there the number would be that of another token.
+    /// </summary>
     static JsonObject SpecialNumbers(JsonObject config, JsonObject donor)
     {
         foreach (string key in config.Select(entry => entry.Key).Where(key => key.EndsWith("_token_id", StringComparison.Ordinal)).ToList())

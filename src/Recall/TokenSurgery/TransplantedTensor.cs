@@ -3,7 +3,9 @@ using Recall.Numerics;
 
 namespace Recall.TokenSurgery;
 
-/// <summary>An embedding or head in another vocabulary, whose rows are made of the base's while it is read; memory is that of the recipes.</summary>
+/// <summary>
+/// An embedding or head in another vocabulary, whose rows are made of the base's while it is read; memory is that of the recipes.
+/// </summary>
 /// <param name="own">The base's matrix, [tokens, width].</param>
 /// <param name="recipes">One a row.</param>
 /// <param name="mean">The mean of the base's rows; empty where no recipe needs it.</param>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Recall.Alignment;
 using Recall.Configuration;
 using Recall.Configuration.Yaml;
 using Recall.Numerics;
@@ -98,6 +99,12 @@ public sealed record TrainConfig
 
     /// <summary>Tokens of a row that count, prompt and answer; default 1024.</summary>
     public int MaxTokens { get; init; } = 1024;
+
+    /// <summary>
+    /// Eigenvectors a second moment of the card that is written beside the result, by which <c>recall merge</c> aligns it without its data;
+    /// null: whole matrices; 0: no card. Default 64.
+    /// </summary>
+    public int? Card { get; init; } = AlignmentOptions.DefaultCardRank;
 
     /// <summary>Type of the written weights; null: float32 for an adapter, that of the model's own tensors otherwise.</summary>
     public DType? DType { get; init; }

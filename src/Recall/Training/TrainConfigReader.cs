@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Recall.Alignment;
 using Recall.Configuration;
 using Recall.Configuration.Yaml;
 using Recall.Numerics;
@@ -49,6 +50,7 @@ static class TrainConfigReader
             Clip = section.TakeNumber("clip", 0, 1e30) switch { null => 1, 0 => null, var clip => clip },
             Seed = section.TakeInteger("seed", 0, int.MaxValue) ?? 0,
             MaxTokens = section.TakeInteger("max_tokens", 2, 1_000_000) ?? 1024,
+            Card = ReadCard(section),
             DType = ReadType(section),
         };
         section.Finish();
@@ -105,6 +107,13 @@ static class TrainConfigReader
             : throw section.At(section.Take("warmup")!, "warmup").Error(
                 $"a number of steps, or a share of them below 1, is expected here, not {warmup:R}");
     }
+
+    static int? ReadCard(YamlSection section) => section.Take("card") switch
+    {
+        YamlScalar { Text: "full" } => null,
+        YamlScalar { Text: "none" } => 0,
+        _ => section.TakeInteger("card", 0, 1_000_000) ?? AlignmentOptions.DefaultCardRank,
+    };
 
     static DType? ReadType(YamlSection section)
     {

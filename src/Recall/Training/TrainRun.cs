@@ -45,7 +45,10 @@ public static class TrainRun
         return Run(config, checkpoint, TrainingRows.Read(config), text => tokenizer.Encode(text), progress, note, time, cancellation);
     }
 
-    /// <summary>Tunes a model on rows and writes the result. Cancelled or failed, it leaves nothing behind.</summary>
+    /// <summary>
+    /// Tunes a model on rows and writes the result, and its card. Cancelled or failed, training leaves nothing behind; what ends the making
+    /// of the card leaves the trained model without one.
+    /// </summary>
     /// <param name="config">What is asked.</param>
     /// <param name="checkpoint">The model of the config, opened.</param>
     /// <param name="rows">Prompts and answers, templates applied.</param>
@@ -69,14 +72,23 @@ public static class TrainRun
         notes.ForEach(text => note?.Invoke(text));
         CheckMemory(config, checkpoint);
 
+        var (steps, trained) = Train(config, checkpoint, options, examples, progress, time ?? TimeProvider.System, cancellation);
+        if (config.Card != 0) TrainedCard.Write(config, checkpoint, examples, cancellation);
+        return new TrainResult(config.Output, rows.Count, trained, steps, [.. notes]);
+    }
+
+    static (ImmutableArray<TrainedStep> Steps, long Trained) Train(
+        TrainConfig config, Checkpoint checkpoint, BlockOptions options, IReadOnlyList<TrainingExample> examples,
+        IProgress<TrainProgress>? progress, TimeProvider time, CancellationToken cancellation)
+    {
         using var model = LanguageModel.Load(checkpoint, cancellation: cancellation);
         using var lora = config.Lora is null ? null : LoraUpdate.Create(options, config.Lora, config.Seed);
-        var steps = Steps(config, examples, model, lora, progress, time ?? TimeProvider.System, cancellation);
+        var steps = Steps(config, examples, model, lora, progress, time, cancellation);
         Write(config, checkpoint, model, lora, steps, cancellation);
         long trained = lora is null
             ? model.Weights.Values.Sum(weight => weight.numel())
             : lora.Factors.Values.Sum(factor => factor.A.numel() + factor.B.numel());
-        return new TrainResult(config.Output, rows.Count, trained, steps, [.. notes]);
+        return (steps, trained);
     }
 
     static ImmutableArray<TrainedStep> Steps(

@@ -1,5 +1,4 @@
 using Recall.Extraction;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Recall.Tests.Extraction;

@@ -24,7 +24,7 @@ public class WhoMayNameWhomTests
         ["Alignment"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization", "Data", "Methods", "Planning", "Streaming", "Representations"],
         ["Extraction"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization", "Methods", "Planning", "Streaming", "Representations", "Alignment"],
         ["TokenSurgery"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization", "Methods", "Planning", "Representations"],
-        ["Training"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization", "Data", "Planning", "Representations"],
+        ["Training"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization", "Data", "Planning", "Representations", "Alignment"],
         ["Evaluation"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization", "Data", "Planning", "Representations"],
         ["Reporting"] = ["Numerics", "Configuration", "Checkpoints", "Methods", "Planning", "Streaming", "Representations"],
     };

@@ -44,7 +44,7 @@ public class TrainRunTests : TorchTests
         Assert.Equal(Enumerable.Range(1, 60), seen.Select(report => report.Step));
         Assert.All(seen, report => Assert.True(report is { Steps: 60, TokensPerSecond: > 0 }));
         Assert.True(result.Steps[^1].Loss < 0.5 * result.Steps[0].Loss, $"{result.Steps[0].Loss} → {result.Steps[^1].Loss}");
-        Assert.Equal(["adapter_config.json", "adapter_model.safetensors", "recall_training.json"], Bytes(folder["adapter"]).Keys.Order());
+        Assert.Equal(["adapter_config.json", "adapter_model.safetensors", "card.safetensors", "recall_training.json"], Bytes(folder["adapter"]).Keys.Order());
 
         // What is written is what was trained: the loss of base + adapter is that of the last step's model.
         var merged = LoraAdapter.Open(folder["adapter"]).Apply(Checkpoint.Open(Base));
@@ -95,7 +95,7 @@ public class TrainRunTests : TorchTests
         var (a, b, c) = (Bytes(folder["a"]), Bytes(folder["b"]), Bytes(folder["c"]));
         Assert.Equal(a.Keys.Order(), b.Keys.Order());
         Assert.All(a, file => Assert.Equal(file.Value, b[file.Key]));
-        string weights = a.Keys.Single(file => file.EndsWith(".safetensors", StringComparison.Ordinal));
+        string weights = a.Keys.Single(file => file.EndsWith("model.safetensors", StringComparison.Ordinal));
         Assert.NotEqual(a[weights], c[weights]);
     }
 
