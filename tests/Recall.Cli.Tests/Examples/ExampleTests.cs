@@ -56,11 +56,15 @@ public partial class ExampleTests
                 Near(Of("expert-2", 0, Mlp), Got(0, Mlp));
                 Near(Of("expert-2", Depth - 1, Attention), Got(Depth - 1, Attention));
                 Near(Of("expert-1", Depth - 1, Mlp), Got(Depth - 1, Mlp));
-                Near([.. Of("expert-1", 7, "input_layernorm.weight").Zip(Of("expert-2", 7, "input_layernorm.weight"), (a, b) => (a + b) / 2)], Got(7, "input_layernorm.weight"));
+                const string Norm = "input_layernorm.weight";
+                Near([.. Of("expert-1", 7, Norm).Zip(Of("expert-2", 7, Norm), (a, b) => (a + b) / 2)], Got(7, Norm));
                 break;
             case "passthrough-stack.yaml":
                 for (int layer = 0; layer < 48; layer++)
-                    Near(Of(layer is >= 16 and < 32 ? "expert-2" : "expert-1", layer < 16 ? layer : layer < 32 ? layer - 8 : layer - 16, Mlp), Got(layer, Mlp));
+                {
+                    var (model, origin) = layer switch { < 16 => ("expert-1", layer), < 32 => ("expert-2", layer - 8), _ => ("expert-1", layer - 16) };
+                    Near(Of(model, origin, Mlp), Got(layer, Mlp));
+                }
                 break;
             case "slerp-32-layers.yaml":
                 float[] first = Of("expert-1", 20, Mlp), second = Of("expert-2", 20, Mlp), between = Got(20, Mlp);
@@ -97,7 +101,8 @@ public partial class ExampleTests
         using var folder = new TemporaryFolder();
         string text = File.ReadAllText(Repository.File("examples", "recall", file));
         string verb = Verb(text);
-        string absolute = ExamplePath().Replace(text, match => Repository.File("examples") + "/").Replace("output: ", $"output: {folder.Path}/", StringComparison.Ordinal);
+        string absolute = ExamplePath().Replace(text, _ => Repository.File("examples") + "/")
+            .Replace("output: ", $"output: {folder.Path}/", StringComparison.Ordinal);
         var run = Run(folder, absolute, verb);
         Assert.Equal((0, ""), (run.ExitCode, run.Error));
         if (verb == "train")
@@ -120,7 +125,9 @@ public partial class ExampleTests
     }
 
     /// <summary>The command that the comment names for the file.</summary>
-    static string Verb(string text) => Command().Match(text) is { Success: true } match ? match.Groups["verb"].Value : throw new InvalidOperationException("no command in the comment");
+    static string Verb(string text) => Command().Match(text) is { Success: true } match
+        ? match.Groups["verb"].Value
+        : throw new InvalidOperationException("no command in the comment");
 
     static Session Run(TemporaryFolder folder, string text, string verb)
     {

@@ -14,11 +14,11 @@ public class CaseTableTests
     const string Head = """
         # The golden cases, one by one
 
-        What mergekit wrote for each case, and what Recall makes of it; made by `CaseTableTests` (`RECALL_UPDATE_GOLDEN=1` writes it anew). The largest
-        difference is that of a value to mergekit's: |Recall − mergekit| / max(|mergekit|, root mean square of the tensor), to one digit; 2⁻⁸ (4e-3) is half a
-        unit in the last place of bfloat16. Single values may be far apart where a choice at a threshold falls otherwise (a sign, a cut at a magnitude),
-        as it does where mergekit rounds 16-bit values after every step; the case says how many may. What Recall does otherwise on purpose is in
-        [mergekit.md](mergekit.md).
+        What mergekit wrote for each case, and what Recall makes of it; made by `CaseTableTests` (`RECALL_UPDATE_GOLDEN=1` writes it
+        anew). The largest difference is that of a value to mergekit's: |Recall − mergekit| / max(|mergekit|, root mean square of the
+        tensor), to one digit; 2⁻⁸ (4e-3) is half a unit in the last place of bfloat16. Single values may be far apart where a choice at a
+        threshold falls otherwise (a sign, a cut at a magnitude), as it does where mergekit rounds 16-bit values after every step; the
+        case says how many may. What Recall does otherwise on purpose is in [mergekit.md](mergekit.md).
 
         | case | program | result | largest difference |
         |---|---|---|---|
@@ -33,7 +33,7 @@ public class CaseTableTests
         }
 
         public override string ToString() =>
-            $"| {Case} | {Program} | {Result} | {Largest switch { null => "", 0 => "0", { } some => some.ToString("0e-0", CultureInfo.InvariantCulture) }} |";
+            $"| {Case} | {Program} | {Result} | {Largest?.ToString("0e-0;-0e-0;0", CultureInfo.InvariantCulture)} |";
     }
 
     static string Page => Fixtures.InRepository("docs", "mergekit-cases.md");
@@ -50,7 +50,8 @@ public class CaseTableTests
             foreach (var row in rows) text.Append(row).Append('\n');
             File.WriteAllText(Page, text.ToString().ReplaceLineEndings("\n"));
         }
-        var written = File.ReadLines(Page).Where(line => line.StartsWith("| ", StringComparison.Ordinal)).Skip(1).Select(Row.Parse).ToList();
+        var lines = File.ReadLines(Page).Where(line => line.StartsWith("| ", StringComparison.Ordinal));
+        var written = lines.Skip(1).Select(Row.Parse).ToList();
         Assert.Equal(rows.Select(row => row with { Largest = null }), written.Select(row => row with { Largest = null }));
         foreach (var (row, before) in rows.Zip(written)) AssertAlike(before, row);
     }
@@ -83,7 +84,9 @@ public class CaseTableTests
     {
         switch (@case.Program)
         {
-            case "mergekit-yaml" when @case.IsError: new GoldenMergekitTests().WhatMergekitRefusesIsRefusedBeforeAnythingIsWritten(name); break;
+            case "mergekit-yaml" when @case.IsError:
+                new GoldenMergekitTests().WhatMergekitRefusesIsRefusedBeforeAnythingIsWritten(name);
+                break;
             case "mergekit-yaml": new GoldenMergekitTests().OutputIsThatOfMergekit(name); break;
             case "mergekit-multi": new GoldenProgramTests().ChainsOfMergesAreThoseOfMergekit(name); break;
             case "mergekit-pytorch": new GoldenProgramTests().MergesOfBareFilesAreThoseOfMergekit(name); break;

@@ -1,13 +1,16 @@
 namespace Recall.Tests.Mergekit;
 
-/// <summary>The golden cases of mergekit: all of the reference material, or the few that the repository ships where that is not there.</summary>
+/// <summary>The golden cases of mergekit: all of the reference material, or, where that is not there, the few that the repository ships.
+/// </summary>
 static class MergekitCases
 {
     /// <summary>Whether the reference material is there.</summary>
     public static bool AllAreHere => Directory.Exists(Path.Combine(Fixtures.SharedRoot, "golden", "mergekit", "cases"));
 
     /// <summary>The folder of cases and inputs.</summary>
-    public static string Root { get; } = AllAreHere ? Path.GetFullPath(Path.Combine(Fixtures.SharedRoot, "golden", "mergekit")) : Fixtures.Path("mergekit");
+    public static string Root { get; } = AllAreHere
+        ? Path.GetFullPath(Path.Combine(Fixtures.SharedRoot, "golden", "mergekit"))
+        : Fixtures.Path("mergekit");
 
     /// <summary>The cases, in the order of their names.</summary>
     public static IEnumerable<(string Name, MergekitCase Case)> Read() =>

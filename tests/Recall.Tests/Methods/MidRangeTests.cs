@@ -17,7 +17,8 @@ public class MidRangeTests
     {
         var random = new Random(1);
         var shape = new Shape([301, 2999]);
-        float[][] values = [.. Enumerable.Range(0, 3).Select(_ => Enumerable.Range(0, (int)shape.Elements).Select(_ => random.NextSingle() - 0.5f).ToArray())];
+        float[][] values =
+            [.. Enumerable.Range(0, 3).Select(_ => Enumerable.Range(0, (int)shape.Elements).Select(_ => random.NextSingle() - 0.5f).ToArray())];
         var method = new MidRange();
         Assert.True(Assert.Single(method.Parameters) is { Name: "scale", Default: 1, PerModel: false });
         var inputs = new TensorInputs
