@@ -52,7 +52,8 @@ static class RecallCommand
     [
         new MergeCommand(), new PlanCommand(), new SelectCommand(), new WeightsCommand(), new CardCommand(), new RepresentCommand(), new TokenizeCommand(),
         new ConvertCommand(), new InspectCommand(), new DiffCommand(), new TrainCommand(), new EvalCommand(), new DemoCommand(),
-        new MultiCommand(), new RawCommand(), new LegacyCommand(), new LayerShuffleCommand(), new BakllamaCommand(), new MergekitCommand(),
+        new MultiCommand(), new MoeCommand(), new RawCommand(), new LegacyCommand(), new LayerShuffleCommand(), new BakllamaCommand(),
+        new ExtractLoraCommand(), new TokenSurgeonCommand(), new MergekitCommand(),
     ];
 
     static int Refuse(ParseResult parse, Screen screen)

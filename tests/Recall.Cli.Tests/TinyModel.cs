@@ -11,10 +11,12 @@ static class TinyModel
     public const int Hidden = 8, Inner = 16, Vocabulary = 12, Layers = 2;
 
     /// <summary>Names and shapes of its tensors.</summary>
-    public static IReadOnlyList<(string Name, int[] Shape)> Tensors { get; } =
+    public static IReadOnlyList<(string Name, int[] Shape)> Tensors { get; } = OfDepth(Layers);
+
+    static IReadOnlyList<(string Name, int[] Shape)> OfDepth(int layers) =>
     [
         ("model.embed_tokens.weight", [Vocabulary, Hidden]),
-        .. Enumerable.Range(0, Layers).SelectMany(Layer),
+        .. Enumerable.Range(0, layers).SelectMany(Layer),
         ("model.norm.weight", [Hidden]),
         ("lm_head.weight", [Vocabulary, Hidden]),
     ];
@@ -29,23 +31,23 @@ static class TinyModel
     ];
 
     /// <summary>The values that a seed gives, by tensor.</summary>
-    public static Dictionary<string, (int[] Shape, float[] Values)> Values(int seed)
+    public static Dictionary<string, (int[] Shape, float[] Values)> Values(int seed, int layers = Layers)
     {
         var random = new Random(seed);
-        return Tensors.ToDictionary(tensor => tensor.Name, tensor =>
+        return OfDepth(layers).ToDictionary(tensor => tensor.Name, tensor =>
             (tensor.Shape, Enumerable.Range(0, tensor.Shape.Aggregate(1, (a, b) => a * b)).Select(_ => (float)(random.NextDouble() - 0.5)).ToArray()));
     }
 
     /// <summary>Writes a model folder; <paramref name="change"/> may alter its tensors before.</summary>
-    public static string Write(string folder, int seed, Action<Dictionary<string, (int[] Shape, float[] Values)>>? change = null)
+    public static string Write(string folder, int seed, Action<Dictionary<string, (int[] Shape, float[] Values)>>? change = null, int layers = Layers)
     {
         Directory.CreateDirectory(folder);
-        var tensors = Values(seed);
+        var tensors = Values(seed, layers);
         change?.Invoke(tensors);
         var config = new JsonObject
         {
             ["architectures"] = new JsonArray("LlamaForCausalLM"), ["model_type"] = "llama", ["hidden_size"] = Hidden, ["intermediate_size"] = Inner,
-            ["num_hidden_layers"] = Layers, ["num_attention_heads"] = 2, ["num_key_value_heads"] = 2, ["vocab_size"] = Vocabulary, ["rms_norm_eps"] = 1e-5,
+            ["num_hidden_layers"] = layers, ["num_attention_heads"] = 2, ["num_key_value_heads"] = 2, ["vocab_size"] = Vocabulary, ["rms_norm_eps"] = 1e-5,
             ["max_position_embeddings"] = 64, ["rope_theta"] = 10000.0, ["hidden_act"] = "silu", ["tie_word_embeddings"] = false, ["torch_dtype"] = "float32",
         };
         File.WriteAllText(Path.Combine(folder, "config.json"), config.ToJsonString());

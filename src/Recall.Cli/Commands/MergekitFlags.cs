@@ -6,7 +6,8 @@ namespace Recall.Cli.Commands;
 /// <summary>
 /// The options of mergekit-yaml that have no meaning here: accepted, so that scripts written for it run as they are, and noted in one line.
 /// </summary>
-sealed class MergekitFlags
+/// <param name="ofMergesToo">Takes the options of merges too, for a program that does not merge.</param>
+sealed class MergekitFlags(bool ofMergesToo = false)
 {
     readonly Switch[] _switches =
     [
@@ -35,6 +36,22 @@ sealed class MergekitFlags
         new("--write-threads") { Description = "Threads write what they merge", Hidden = true },
     ];
 
+    readonly Option<string>[] _valuesOfMerges =
+    [
+        new("--out-shard-size") { Description = "There is one file", Hidden = true },
+        new("--random-seed", "--seed") { Description = "Nothing is random", Hidden = true },
+        new("--num-threads", "--threads", "-j") { Description = "libtorch chooses its threads", Hidden = true },
+    ];
+
+    readonly Switch[] _switchesOfMerges =
+    [
+        new("--copy-tokenizer", true, "There is no tokenizer", hidden: true),
+        new("--allow-crimes", false, "Tensors are compared by name", hidden: true),
+        new("--write-model-card", true, "The card is always written", hidden: true),
+    ];
+
+    IEnumerable<Option<string>> Values => ofMergesToo ? [.. _values, .. _valuesOfMerges] : _values;
+
     /// <summary>Adds all to a command.</summary>
     public void AddTo(Command command)
     {
@@ -42,7 +59,9 @@ sealed class MergekitFlags
         _safeSerialization.AddTo(command);
         command.Add(_gpuRich);
         command.Add(_verbose);
-        foreach (var option in _values) command.Add(option);
+        foreach (var option in Values) command.Add(option);
+        if (!ofMergesToo) return;
+        foreach (var flag in _switchesOfMerges) flag.AddTo(command);
     }
 
     /// <summary>Says which of those typed change nothing.</summary>
@@ -50,7 +69,8 @@ sealed class MergekitFlags
     {
         var typed = _switches.Where(flag => flag.Value(parse)).Select(flag => flag.Typed(parse)!).ToList();
         if (parse.GetValue(_gpuRich)) typed.Add(_gpuRich.Name);
-        typed.AddRange(_values.Where(option => parse.GetValue(option) is not null).Select(option => option.Name));
+        if (ofMergesToo) typed.AddRange(_switchesOfMerges.Select(flag => flag.Typed(parse)).OfType<string>());
+        typed.AddRange(Values.Where(option => parse.GetValue(option) is not null).Select(option => option.Name));
         if (typed.Count > 0) screen.Note($"note: {string.Join(", ", typed)}: of mergekit, without meaning here");
         if (!_safeSerialization.Value(parse)) screen.Note("note: --no-safe-serialization: Recall writes safetensors only");
     }

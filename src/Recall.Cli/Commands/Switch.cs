@@ -15,11 +15,12 @@ sealed class Switch
     /// <param name="description">What the flag that changes something does.</param>
     /// <param name="hidden">Shown nowhere.</param>
     /// <param name="letter">A short form of the name, with its dash.</param>
-    public Switch(string name, bool usual, string description, bool hidden = false, string? letter = null)
+    /// <param name="offLetter">A short form of its opposite.</param>
+    public Switch(string name, bool usual, string description, bool hidden = false, string? letter = null, string? offLetter = null)
     {
         _usual = usual;
         _on = new Option<bool>(name, letter is null ? [] : [letter]) { Description = description, Hidden = hidden || usual };
-        _off = new Option<bool>("--no-" + name[2..]) { Description = description, Hidden = hidden || !usual };
+        _off = new Option<bool>("--no-" + name[2..], offLetter is null ? [] : [offLetter]) { Description = description, Hidden = hidden || !usual };
     }
 
     /// <summary>Adds both to a command.</summary>

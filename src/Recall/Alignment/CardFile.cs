@@ -82,8 +82,11 @@ public static class CardFile
         var factor = Values(path, tensors, input + CardLayout.Vectors) * values.sqrt().unsqueeze(1);
         var diagonal = Values(path, tensors, input + CardLayout.Diagonal);
         if (diagonal.min().item<double>() < 0) throw Bad(path, input + CardLayout.Diagonal);
-        return new SecondMoment((int)diagonal.shape[0]) { Factor = factor.MoveToOuterDisposeScope(),
-            Diagonal = diagonal.MoveToOuterDisposeScope(), Ridge = ridge };
+        return new SecondMoment((int)diagonal.shape[0])
+        {
+            Factor = factor.MoveToOuterDisposeScope(),
+            Diagonal = diagonal.MoveToOuterDisposeScope(), Ridge = ridge
+        };
     }
 
     static Tensor Values(string path, Dictionary<string, StoredTensor> tensors, string name)

@@ -66,7 +66,7 @@ sealed class CardWriter : IDisposable
             Write(input + CardLayout.Moment, whole);
             return;
         }
-        var (values, vectors) = Eigenpairs.Largest(moment.ToMatrix(), Math.Min(rank, moment.Size));
+        var (values, vectors) = Eigenpairs.Largest(moment.Matrix ?? moment.ToMatrix(), Math.Min(rank, moment.Size));
         values = values.clamp(min: 0);
         // The diagonal makes up for what the vectors lose by their type, too.
         var rounded = vectors.t().to_type(ScalarType.Float16).to_type(ScalarType.Float64);
@@ -78,8 +78,7 @@ sealed class CardWriter : IDisposable
     /// <summary>Writes the sum of a merge's moments, with the ridge that it was solved with.</summary>
     public void Write(string input, StepSystem system)
     {
-        using var sum = new SecondMoment(system.Size) { Matrix = system.Sum?.alias() ?? Sum(system.Moments),
-            Ridge = system.Ridge };
+        using var sum = new SecondMoment(system.Size) { Matrix = system.Sum?.alias() ?? Sum(system.Moments), Ridge = system.Ridge };
         Write(input, sum);
     }
 

@@ -58,8 +58,14 @@ sealed record ExpertUpdate : IDisposable
     /// </summary>
     public static (Tensor Left, Tensor Right)? Factors(TensorSource baseTensor, TensorSource expert, TileReader reader)
     {
-        if (expert is not LowRankTensor { Update: { Transposed: false, LeftOffset: 0, RightOffset: 0,
-            LeftRankStride: 1 } update } adapted) return null;
+        if (expert is not LowRankTensor
+            {
+                Update:
+                {
+                    Transposed: false, LeftOffset: 0, RightOffset: 0,
+                    LeftRankStride: 1
+                } update
+            } adapted) return null;
         if (!SameStored(adapted.Source, baseTensor)) return null;
         reader.BeginTensor();
         var left = tensor(reader.Whole(update.Left).ToArray(), [update.Left.Shape[0], update.Left.Shape[1]]);

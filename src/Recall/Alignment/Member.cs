@@ -53,8 +53,12 @@ sealed class Member : IDisposable
     public SecondMoment Moment(string input, LayerStatistics? statistics, bool asTokens)
     {
         using var moment = statistics?.Moment(asTokens) ?? Expert.Card!.Read(input);
-        if (_options.OffDiagonal == 1) return moment with { Matrix = moment.Matrix?.alias(), Factor = moment.Factor?.alias(),
-            Diagonal = moment.Diagonal?.alias() };
+        if (_options.OffDiagonal == 1) return moment with
+        {
+            Matrix = moment.Matrix?.alias(),
+            Factor = moment.Factor?.alias(),
+            Diagonal = moment.Diagonal?.alias()
+        };
         return moment.WithOffDiagonal(_options.OffDiagonal);
     }
 

@@ -96,8 +96,11 @@ sealed record SecondMoment(int Size) : IDisposable
             return this with { Matrix = matrix.MoveToOuterDisposeScope() };
         }
         if (Diagonal is not null) rest.add_(Diagonal * factor);
-        return this with { Factor = Factor is null ? null : (Factor * Math.Sqrt(factor)).MoveToOuterDisposeScope(),
-            Diagonal = rest.MoveToOuterDisposeScope() };
+        return this with
+        {
+            Factor = Factor is null ? null : (Factor * Math.Sqrt(factor)).MoveToOuterDisposeScope(),
+            Diagonal = rest.MoveToOuterDisposeScope()
+        };
     }
 
     /// <summary>
@@ -110,8 +113,11 @@ sealed record SecondMoment(int Size) : IDisposable
         var (values, vectors) = Eigenpairs.Largest(ToMatrix(), rank);
         var factor = (vectors * values.clamp(min: 0).sqrt()).t().contiguous();
         var missing = (DiagonalValues() - factor.square().sum([0L])).clamp(min: 0);
-        return new SecondMoment(Size) { Factor = factor.MoveToOuterDisposeScope(), Diagonal = missing.MoveToOuterDisposeScope(),
-            Ridge = Ridge };
+        return new SecondMoment(Size)
+        {
+            Factor = factor.MoveToOuterDisposeScope(), Diagonal = missing.MoveToOuterDisposeScope(),
+            Ridge = Ridge
+        };
     }
 
     /// <inheritdoc/>

@@ -156,7 +156,7 @@ static class MergeConfigReader
         ];
     }
 
-    static DType? ReadType(YamlSection section, string key)
+    public static DType? ReadType(YamlSection section, string key)
     {
         if (section.TakeText(key) is not { } name) return null;
         if (DTypes.FromTorchName(name) is { } type && OutputTypes.Contains(type)) return type;

@@ -1,5 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Recall.Checkpoints;
 using Recall.Tokenization;
 
@@ -23,7 +21,7 @@ public sealed class RequestEncoder(Tokenizer tokenizer, int? prefix, bool addSpe
     public static RequestEncoder For(Checkpoint checkpoint, bool addSpecialTokens = true)
     {
         var tokenizer = Tokenizer.Load(checkpoint);
-        return new RequestEncoder(tokenizer, Special(checkpoint, tokenizer, "bos") ?? Special(checkpoint, tokenizer, "eos"), addSpecialTokens);
+        return new RequestEncoder(tokenizer, SpecialTokens.Id(checkpoint, tokenizer, "bos") ?? SpecialTokens.Id(checkpoint, tokenizer, "eos"), addSpecialTokens);
     }
 
     /// <summary>
@@ -85,30 +83,5 @@ public sealed class RequestEncoder(Tokenizer tokenizer, int? prefix, bool addSpe
         int end = text.Length;
         while (end > 0 && (char.IsWhiteSpace(text[end - 1]) || text[end - 1] is >= '\u001c' and <= '\u001f')) end--;
         return text[..end];
-    }
-
-    static int? Special(Checkpoint checkpoint, Tokenizer tokenizer, string name)
-    {
-        foreach (string file in (ReadOnlySpan<string>)["tokenizer_config.json", "special_tokens_map.json"])
-        {
-            var token = Root(checkpoint, file)?[$"{name}_token"];
-            if (token is JsonObject described) token = described["content"];
-            if (token is JsonValue text && text.TryGetValue(out string? content) && tokenizer.TokenId(content) is { } id) return id;
-        }
-        var stated = checkpoint.Config[$"{name}_token_id"] is JsonArray { Count: > 0 } list ? list[0] : checkpoint.Config[$"{name}_token_id"];
-        return stated is JsonValue value && value.TryGetValue(out int number) && number >= 0 ? number : null;
-    }
-
-    static JsonObject? Root(Checkpoint checkpoint, string name)
-    {
-        if (checkpoint.Files.FirstOrDefault(file => file.Name == name) is not { } file) return null;
-        try
-        {
-            return JsonNode.Parse(file.Read().Span, documentOptions: new JsonDocumentOptions { MaxDepth = 64 }) as JsonObject;
-        }
-        catch (JsonException e)
-        {
-            throw new RecallException($"{file.Source ?? $"{checkpoint.Path}: {name}"}: is not valid JSON: {e.Message}", e);
-        }
     }
 }

@@ -37,6 +37,8 @@ public sealed class Linear : MergeMethod
 
     sealed class Merge(ImmutableArray<float> weights) : TensorMerge
     {
+        public override bool ShowsDamage => true;
+
         public override void Apply(in Strip strip, Span<float> output)
         {
             Elementwise.Scale(strip[0], weights[0], output);

@@ -25,6 +25,8 @@ public sealed class Passthrough : MergeMethod
 
     sealed class Merge(float scale) : TensorMerge
     {
+        public override bool ShowsDamage => true;
+
         public override void Apply(in Strip strip, Span<float> output)
         {
             if (float.IsNaN(scale)) strip[0].CopyTo(output);

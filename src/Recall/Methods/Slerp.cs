@@ -54,9 +54,10 @@ public sealed class Slerp : MergeMethod
         public override void Reduce(int pass, in Strip strip, Span<double> sums, Span<long> counts)
         {
             ReadOnlySpan<float> v0 = strip[from], v1 = strip[1 - from];
-            sums[0] += Sums.Dot(v0, v0);
-            sums[1] += Sums.Dot(v1, v1);
-            sums[2] += Sums.Dot(v0, v1);
+            var (xx, yy, xy) = Sums.Products(v0, v1);
+            sums[0] += xx;
+            sums[1] += yy;
+            sums[2] += xy;
         }
 
         public override void EndPass(int pass, Reduced reduced)

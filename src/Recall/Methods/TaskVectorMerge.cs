@@ -47,6 +47,9 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
         }
     }
 
+    // Infinity minus infinity and 0 times infinity are NaN; an election of signs or a sparsifier would drop them.
+    public override bool ShowsDamage => !electsSign && vectors.All(vector => vector.Sparsifier is null);
+
     public override bool WholeRows => vectors.Any(vector => vector.Sparsifier is { WholeRows: true });
 
     public override int Passes => vectors.IsEmpty ? 0 : vectors.Max(vector => vector.Passes);

@@ -13,6 +13,11 @@ public abstract class TensorMerge
     /// <summary>True where strips must be whole rows (runs of the last dimension).</summary>
     public virtual bool WholeRows => false;
 
+    /// <summary>
+    /// True where a NaN or an infinity in any input shows in the output, so that the inputs need not be looked through for them.
+    /// </summary>
+    public virtual bool ShowsDamage => false;
+
     /// <summary>How many sums and how many counters a reduce pass has.</summary>
     public virtual (int Sums, int Counts) Reduction(int pass) => (0, 0);
 

@@ -22,6 +22,7 @@ public readonly record struct BFloat16(ushort Bits)
     }
 
     /// <summary>Widens <paramref name="source"/> into <paramref name="destination"/> of the same length; exact.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void ToSingle(ReadOnlySpan<ushort> source, Span<float> destination)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(destination.Length, source.Length);
@@ -51,6 +52,7 @@ public readonly record struct BFloat16(ushort Bits)
     }
 
     /// <summary>Rounds <paramref name="source"/> into <paramref name="destination"/> of the same length, each as the explicit conversion does.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void FromSingle(ReadOnlySpan<float> source, Span<ushort> destination)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(destination.Length, source.Length);

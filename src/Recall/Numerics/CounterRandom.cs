@@ -72,6 +72,23 @@ readonly struct CounterRandom
             if (this[start + i] >= limit) values[i] = 0;
     }
 
+    /// <summary>Adds normal numbers of mean 0: number i of the pair i, i ^ 1 by G. Box and M. Muller's formula (Ann. Math. Stat. 29, 1958).</summary>
+    /// <param name="start">Index of the first value.</param>
+    /// <param name="deviation">Their standard deviation.</param>
+    /// <param name="values">The values that they are added to.</param>
+    public void AddNormal(long start, double deviation, Span<float> values)
+    {
+        const double Range = 4294967296.0;
+        for (int i = 0; i < values.Length;)
+        {
+            long index = start + i, pair = index & ~1L;
+            double radius = deviation * Math.Sqrt(-2 * Math.Log((this[pair] + 1.0) / Range));
+            var (sine, cosine) = Math.SinCos(Math.Tau * this[pair + 1] / Range);
+            if (index == pair) values[i++] += (float)(radius * cosine);
+            if (i < values.Length) values[i++] += (float)(radius * sine);
+        }
+    }
+
     static bool InOneBlock(long index) => (uint)index <= uint.MaxValue - 15;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Recall.Numerics;
 
 /// <summary>Counters that one thread keeps for a tile, on their way to those of the tensor.</summary>
@@ -6,6 +8,7 @@ static class Counters
     const int Block = 16;
 
     /// <summary>Adds <paramref name="from"/> to <paramref name="to"/> and leaves it at 0. Most are 0: a tile sees few of a histogram's bins.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Move(Span<long> from, Span<long> to)
     {
         for (int start = 0; start < from.Length; start += Block)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -10,6 +11,7 @@ namespace Recall.Numerics;
 static class Elementwise
 {
     /// <summary>y = a x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Scale(ReadOnlySpan<float> x, float a, Span<float> y)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
@@ -22,6 +24,7 @@ static class Elementwise
     }
 
     /// <summary>y = y + a x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddScaled(ReadOnlySpan<float> x, float a, Span<float> y)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
@@ -34,6 +37,7 @@ static class Elementwise
     }
 
     /// <summary>y = y + a (x − b).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddScaledDifference(ReadOnlySpan<float> x, ReadOnlySpan<float> b, float a, Span<float> y)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
@@ -48,6 +52,7 @@ static class Elementwise
     }
 
     /// <summary>y = y + a x, with a factor for each element.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddProduct(ReadOnlySpan<float> x, ReadOnlySpan<float> a, Span<float> y)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
@@ -61,6 +66,7 @@ static class Elementwise
     }
 
     /// <summary>x = max(x, floor).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AtLeast(Span<float> x, float floor)
     {
         ref float values = ref MemoryMarshal.GetReference(x);
@@ -71,6 +77,7 @@ static class Elementwise
     }
 
     /// <summary>y = α x + (1 − α) b, α = t / max(|b − x|, 1e-6), between 0 and 1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void MixNear(ReadOnlySpan<float> b, ReadOnlySpan<float> x, float t, Span<float> y)
     {
         const float Nearest = 1e-6f;
@@ -97,6 +104,7 @@ static class Elementwise
     }
 
     /// <summary>The largest magnitude; NaN where a value is NaN; 0 of no values.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float MaxMagnitude(ReadOnlySpan<float> x)
     {
         // Magnitudes of floats compare as the integers of their bits, and every NaN above every number.

@@ -22,6 +22,7 @@ static class Magnitudes
     public static int Key(float value) => BitConverter.SingleToInt32Bits(value) & Mask;
 
     /// <summary>Counts each value in the bin of the upper half of its key.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void CountHigh(ReadOnlySpan<float> values, Span<long> bins)
     {
         ref long bin = ref MemoryMarshal.GetReference(bins[..HighBins]);
@@ -29,6 +30,7 @@ static class Magnitudes
     }
 
     /// <summary>Counts the values whose upper half is <paramref name="high"/> in the bin of the lower half of their key.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void CountLow(ReadOnlySpan<float> values, int high, Span<long> bins)
     {
         ref int from = ref Bits(values);
@@ -51,6 +53,7 @@ static class Magnitudes
     }
 
     /// <summary>How many values have the key.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static int CountEqual(ReadOnlySpan<float> values, int key)
     {
         ref int from = ref Bits(values);
@@ -67,6 +70,7 @@ static class Magnitudes
     }
 
     /// <summary>How many values have a lesser key.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static int CountBelow(ReadOnlySpan<float> values, int key)
     {
         ref int from = ref Bits(values);
@@ -83,6 +87,7 @@ static class Magnitudes
     }
 
     /// <summary>The position after the value that is the <paramref name="count"/>th with that key; 0 for none of them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static int After(ReadOnlySpan<float> values, int key, long count)
     {
         if (count == 0) return 0;
@@ -92,6 +97,7 @@ static class Magnitudes
     }
 
     /// <summary>Sets to 0 the targets beside keys above <paramref name="limit"/>, or beside those up to it; they may be the values themselves.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Clear(ReadOnlySpan<float> values, int limit, bool above, Span<float> targets)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(targets.Length, values.Length);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -13,6 +14,7 @@ static class Softmax
     const int MostKept = 8192;      // exponentials that find room on the stack; those of longer rows are computed twice
 
     /// <summary>Σ p ln(p / q), p = softmax(x) + 1e-8, q = softmax(y) + 1e-8.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static double Divergence(ReadOnlySpan<float> x, ReadOnlySpan<float> y)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);

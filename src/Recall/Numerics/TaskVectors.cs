@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -10,6 +11,7 @@ namespace Recall.Numerics;
 static class TaskVectors
 {
     /// <summary>x = x − b.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Subtract(ReadOnlySpan<float> b, Span<float> x)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(b.Length, x.Length);
@@ -23,6 +25,7 @@ static class TaskVectors
     /// <summary>
     /// Where x has the sign that the majority has (that of <paramref name="majority"/>, and + where it is 0): sum += x and weights += w. Zeros never agree.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddAgreeing(ReadOnlySpan<float> x, ReadOnlySpan<float> majority, float w, Span<float> sum, Span<float> weights)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(majority.Length, x.Length);
@@ -54,6 +57,7 @@ static class TaskVectors
     }
 
     /// <summary>y = b + a · sum / weights, where weights of 0 count as 1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddQuotient(ReadOnlySpan<float> b, ReadOnlySpan<float> sum, ReadOnlySpan<float> weights, float a, Span<float> y)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(b.Length, y.Length);
@@ -80,6 +84,7 @@ static class TaskVectors
     }
 
     /// <summary>Where |x| is above <paramref name="epsilon"/>: sum += a x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddActive(ReadOnlySpan<float> x, float epsilon, float a, Span<float> sum)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(sum.Length, x.Length);
@@ -98,6 +103,7 @@ static class TaskVectors
     }
 
     /// <summary>Where |x| is above <paramref name="epsilon"/>: counts += 1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void CountActive(ReadOnlySpan<float> x, float epsilon, Span<float> counts)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(counts.Length, x.Length);
@@ -141,6 +147,7 @@ static class TaskVectors
     }
 
     /// <summary>Where the count is 1: y = x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void TakeWhereOne(ReadOnlySpan<float> x, ReadOnlySpan<float> counts, Span<float> y)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(counts.Length, x.Length);

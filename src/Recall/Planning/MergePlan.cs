@@ -45,6 +45,9 @@ public sealed record MergePlan
     /// <summary>In a merge by what the layers do: the experts with their texts and cards; null otherwise.</summary>
     public PlannedAlignment? Alignment { get; init; }
 
+    /// <summary>The name under which the config's text lies in the output.</summary>
+    internal string ConfigName { get; init; } = "mergekit_config.yml";
+
     /// <summary>What the user should know.</summary>
     public required ImmutableArray<string> Notes { get; init; }
 
@@ -52,7 +55,7 @@ public sealed record MergePlan
     public required MergeCost Cost { get; init; }
 
     /// <summary>Number of the output's layers.</summary>
-    public int LayerCount { get; private init; }
+    public int LayerCount { get; internal init; }
 
     /// <summary>Plans a merge: opens the models (headers only) and checks everything.</summary>
     /// <exception cref="RecallException">Something is wrong; nothing has been written.</exception>

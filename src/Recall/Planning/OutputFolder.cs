@@ -22,6 +22,15 @@ public static class OutputFolder
             throw new RecallException($"{folder}: the output needs {plan.Cost.OutputBytes:N0} bytes, the disk has {free:N0} free");
     }
 
+    /// <summary>The folder must be empty, or not there.</summary>
+    /// <exception cref="RecallException">It is in use.</exception>
+    internal static void CheckIsFree(string folder)
+    {
+        if (File.Exists(folder)) throw new RecallException($"{folder}: is a file; a folder is expected for the output");
+        if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).FirstOrDefault() is { } other)
+            throw new RecallException($"{folder}: is not empty (it holds {Quoted.Of(Path.GetFileName(other))}); name another folder for the output, or empty it");
+    }
+
     /// <summary>Free bytes of the disk that holds the folder, or its nearest parent that is there.</summary>
     public static long FreeSpace(string folder)
     {

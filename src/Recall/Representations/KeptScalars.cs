@@ -13,11 +13,14 @@ namespace Recall.Representations;
 /// </summary>
 static class KeptScalars
 {
-    static readonly Scalar One = 1, Zero = 0;
+    static readonly Scalar One = 1, MinusOne = -1, Zero = 0;
     static readonly ConcurrentDictionary<double, Tensor> Numbers = new();
 
     /// <summary>a + b.</summary>
     public static Tensor Plus(this Tensor a, Tensor b) => a.add(b, One);
+
+    /// <summary>a − b.</summary>
+    public static Tensor Minus(this Tensor a, Tensor b) => a.add(b, MinusOne);
 
     /// <summary>a + number; there are few such numbers.</summary>
     public static Tensor Plus(this Tensor a, double number) => a.add(Of(number), One);

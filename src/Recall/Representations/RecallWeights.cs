@@ -126,7 +126,7 @@ public sealed class RecallWeights : IDisposable
     {
         if (samples.Count == 0) throw new RecallException("recall: there are no samples: the file of samples holds no texts");
         foreach (var sample in samples)
-            {
+        {
             if (sample.Ids.Length > 0) continue;
             throw new RecallException($"recall: the text of row {sample.Row + 1} of the samples is empty: it has no tokens; "
                 + "take the row out, or mend the template 'text'");

@@ -72,6 +72,32 @@ public sealed class MergekitProgramTests : IDisposable
     }
 
     [Fact]
+    public void MoeMakesAMixtureAndTakesTheFlagsOfMergekit()
+    {
+        string config = Write($"base_model: {A}\ngate_mode: random\nexperts: [{{source_model: {_folder["a"]}}}, {{source_model: {B}}}, {{source_model: {_folder["a"]}}}]\n");
+        var run = Session.Run("moe", config, _folder["out"], "--load-in-4bit", "--cuda", "--i-understand-this-is-not-useful-without-training");
+        Assert.Equal(0, run.ExitCode);
+        Assert.Equal(
+            "note: --cuda: of mergekit, without meaning here\nnote: --load-in-4bit: of mergekit, without meaning here\n"
+            + "note: 3 experts: not a power of two, which some programs expect\n",
+            run.Error);
+        Assert.StartsWith($"{_folder["out"]}: 21 tensors", run.Out);
+        Assert.Contains("\"num_local_experts\": 3", File.ReadAllText(_folder["out", "config.json"]));
+        Assert.Equal(File.ReadAllText(config), File.ReadAllText(_folder["out", "mergekit_moe_config.yml"]));
+        Assert.Contains("Mixture of experts from dense models", File.ReadAllText(_folder["out", "README.md"]));
+    }
+
+    [Fact]
+    public void MoeTellsOfMissingPromptsWithTheirPlace()
+    {
+        string config = Write($"base_model: {A}\nexperts:\n- {{source_model: {_folder["a"]}}}\n- {{source_model: {B}}}\n");
+        var run = Session.Run("moe", config, _folder["out"]);
+        Assert.Equal((2, ""), (run.ExitCode, run.Out));
+        Assert.StartsWith($"recall: {config}:3:3 experts[0]: the expert has no positive_prompts", run.Error);
+        Assert.False(Directory.Exists(_folder["out"]));
+    }
+
+    [Fact]
     public void LegacyMergesByArgumentsAndShowsThem()
     {
         string[] line = ["legacy", _folder["out"], "--merge", A, "--method", "linear", "--weight", "3", "--no-normalize", "--naive-count", "--cuda", "--print-yaml"];
@@ -123,7 +149,7 @@ public sealed class MergekitProgramTests : IDisposable
             // What the table tells people to type is taken by the command.
             if (there) Assert.Empty(RecallCommand.Verbs().Single(verb => verb.Name == command.Split(' ')[1]).Parse(command.Split(' ')[2..]).Errors);
         }
-        foreach (string verb in new[] { "merge", "multi", "raw", "legacy", "layershuffle", "bakllama" })
+        foreach (string verb in new[] { "merge", "multi", "moe", "raw", "legacy", "layershuffle", "bakllama", "extract-lora", "tokensurgeon" })
             Assert.Contains(MergekitCommand.Programs, program => program.Command.Split(' ').ElementAtOrDefault(1) == verb);
     }
 

@@ -23,11 +23,11 @@ static class InMemoryCards
         using var whole = new SecondMoment((int)matrix.shape[0]) { Matrix = matrix.clone(), Ridge = ridge };
         return rank is { } kept ? whole.Cut(kept) : whole with { Matrix = matrix.clone() };
     })
-    {
-        Inputs = [.. LayerStep.InputsOf(BlockOptions.Read(baseModel))],
-        Rank = rank,
-        Experts = experts,
-    };
+        {
+            Inputs = [.. LayerStep.InputsOf(BlockOptions.Read(baseModel))],
+            Rank = rank,
+            Experts = experts,
+        };
 
     /// <summary>The sums of the second moments that a merge uses, and its ridges.</summary>
     public static Dictionary<string, (torch.Tensor Matrix, double Ridge)> Moments(Checkpoint baseModel, IReadOnlyList<AlignmentExpert> experts, AlignmentOptions options)

@@ -85,4 +85,31 @@ public class CounterRandomTests
         new CounterRandom(11, name, model).Fill(0, numbers);
         return numbers;
     }
+
+    [Fact]
+    public void NormalNumbersAreTheSameInAnyPieces() => Gen.Select(Gen.Long[0, 1L << 40], Gen.Int[0, 40], Gen.Int[0, 40]).Sample((start, length, cut) =>
+    {
+        var random = new CounterRandom(3, "tensor", 1);
+        var (whole, pieces) = (new float[length], new float[length]);
+        random.AddNormal(start, 2, whole);
+        cut = Math.Min(cut, length);
+        random.AddNormal(start, 2, pieces.AsSpan(0, cut));
+        random.AddNormal(start + cut, 2, pieces.AsSpan(cut));
+        Assert.Equal(whole, pieces);
+    });
+
+    [Fact]
+    public void NormalNumbersHaveTheMomentsOfTheNormalDistribution()
+    {
+        var values = new float[1 << 18];
+        new CounterRandom(5, "tensor", 0).AddNormal(0, 3, values);
+        double Moment(int power) => values.Average(value => Math.Pow(value / 3.0, power));
+        double sigma = 1 / Math.Sqrt(values.Length);
+        Assert.InRange(Moment(1), -5 * sigma, 5 * sigma);
+        Assert.InRange(Moment(2), 1 - 5 * Math.Sqrt(2) * sigma, 1 + 5 * Math.Sqrt(2) * sigma);
+        Assert.InRange(Moment(3), -5 * Math.Sqrt(15) * sigma, 5 * Math.Sqrt(15) * sigma);
+        Assert.InRange(Moment(4), 3 - 5 * Math.Sqrt(96) * sigma, 3 + 5 * Math.Sqrt(96) * sigma);
+        double neighbours = Enumerable.Range(0, values.Length - 1).Average(i => values[i] * values[i + 1] / 9.0);
+        Assert.InRange(neighbours, -5 * sigma, 5 * sigma);
+    }
 }

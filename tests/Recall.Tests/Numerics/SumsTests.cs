@@ -22,6 +22,7 @@ public class SumsTests
                 for (int i = 0; i < length; i++) (products[i], magnitudes[i]) = ((double)x[i] * y[i], Math.Abs((double)x[i]));
                 Assert.Equal(Lanes(products), Sums.Dot(x, y));
                 Assert.Equal(Lanes(magnitudes), Sums.Magnitudes(x));
+                Assert.Equal((Sums.Dot(x, x), Sums.Dot(y, y), Sums.Dot(x, y)), Sums.Products(x, y));
             }
         }
     }

@@ -3,8 +3,8 @@ using Recall.Checkpoints;
 using Recall.Configuration;
 using Recall.Numerics;
 using Recall.Planning;
-using Recall.Tests.Merging;
 using Recall.Tests.Mergekit;
+using Recall.Tests.Merging;
 
 namespace Recall.Tests.Planning;
 

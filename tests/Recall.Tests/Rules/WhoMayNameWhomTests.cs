@@ -22,13 +22,15 @@ public class WhoMayNameWhomTests
         ["Streaming"] = ["Numerics", "Configuration", "Checkpoints", "Methods", "Planning"],
         ["Representations"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization", "Data"],
         ["Alignment"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization", "Data", "Methods", "Planning", "Streaming", "Representations"],
+        ["Extraction"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization", "Methods", "Planning", "Streaming", "Representations", "Alignment"],
+        ["TokenSurgery"] = ["Numerics", "Configuration", "Checkpoints", "Tokenization", "Methods", "Planning", "Representations"],
         ["Training"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization", "Data", "Planning", "Representations", "Alignment"],
         ["Evaluation"] = ["Numerics", "Configuration", "Checkpoints", "Templates", "Tokenization", "Data", "Planning", "Representations"],
         ["Reporting"] = ["Numerics", "Configuration", "Checkpoints", "Methods", "Planning", "Streaming", "Representations"],
     };
 
     /// <summary>So that a merge without representations never loads libtorch.</summary>
-    static readonly string[] MayNameTorch = ["Representations", "Alignment", "Training", "Evaluation"];
+    static readonly string[] MayNameTorch = ["Representations", "Alignment", "Extraction", "TokenSurgery", "Training", "Evaluation"];
 
     const string Root = "";
 

@@ -9,7 +9,7 @@ namespace Recall.Tests.Tokenization;
 /// matter.</summary>
 public class TokenizerDraftTests
 {
-    public static TheoryData<string> Kinds => 
+    public static TheoryData<string> Kinds =>
         [.. Directory.GetDirectories(Fixtures.Path("tokenizers")).Select(folder => Path.GetFileName(folder)).Order(StringComparer.Ordinal)];
 
     static TokenizerFile Read(string kind) => TokenizerFile.Parse(File.ReadAllBytes(Fixtures.Path("tokenizers", kind, "tokenizer.json")), kind);

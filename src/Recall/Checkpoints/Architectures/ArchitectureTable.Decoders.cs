@@ -83,7 +83,7 @@ public static partial class ArchitectureTable
             Head = "transformer.output_layer.weight",
             LayerTensors =
             [
-                .. TwoNorms, .. Biased("self_attention.query_key_value"), 
+                .. TwoNorms, .. Biased("self_attention.query_key_value"),
                 .. Weights("self_attention.dense", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h"),
             ],
             Before = ["transformer.rotary_pos_emb.inv_freq"],

@@ -54,17 +54,17 @@ public static partial class ArchitectureTable
 
     static Architecture Bert(string modelType, string prefix, params ImmutableArray<string> classNames) =>
         Encoder(modelType, prefix, classNames) with
-    {
-        LayerPrefix = prefix + "encoder.layer.",
-        LayerTensors = BertLayer,
-        Before =
+        {
+            LayerPrefix = prefix + "encoder.layer.",
+            LayerTensors = BertLayer,
+            Before =
         [
             prefix + "embeddings.position_ids", prefix + "embeddings.position_embeddings.weight",
             prefix + "embeddings.token_type_embeddings.weight",
             .. Biased(prefix + "embeddings.LayerNorm"),
         ],
-        After = PoolerOf(prefix),
-    };
+            After = PoolerOf(prefix),
+        };
 
     static Architecture DistilBert(string prefix, string className) => Encoder("distilbert", prefix, [className]) with
     {

@@ -211,16 +211,16 @@ public static partial class ArchitectureTable
 
     static Architecture Qwen3Vl(
         string modelType, string className, ImmutableArray<string> mlp, ImmutableArray<string> optional) => new(modelType, className)
-    {
-        ModuleName = "text_decoder",
-        LayerPrefix = "model.language_model.layers.",
-        LayerCountKey = "text_config.num_hidden_layers",
-        Embedding = "model.language_model.embed_tokens.weight",
-        FinalNorm = "model.language_model.norm.weight",
-        LayerTensors = [.. TwoNorms, .. Attention, .. HeadNorms, .. mlp],
-        OptionalTensors = optional,
-        TagAlong = ["preprocessor_config.json", "vocab.json"],
-        OtherModules =
+        {
+            ModuleName = "text_decoder",
+            LayerPrefix = "model.language_model.layers.",
+            LayerCountKey = "text_config.num_hidden_layers",
+            Embedding = "model.language_model.embed_tokens.weight",
+            FinalNorm = "model.language_model.norm.weight",
+            LayerTensors = [.. TwoNorms, .. Attention, .. HeadNorms, .. mlp],
+            OptionalTensors = optional,
+            TagAlong = ["preprocessor_config.json", "vocab.json"],
+            OtherModules =
         [
             new("multi_modal_projector")
             {
@@ -236,7 +236,7 @@ public static partial class ArchitectureTable
                 LayerTensors = Biased("norm1", "norm2", "attn.qkv", "attn.proj", "mlp.linear_fc1", "mlp.linear_fc2"),
             },
         ],
-    };
+        };
 
     static ImmutableArray<string> T5Attention(string name) => Weights($"{name}.q", $"{name}.k", $"{name}.v", $"{name}.o");
 

@@ -88,8 +88,6 @@ sealed record AdapterTensors(
         if (magnitude is null && config.UseDora)
             throw new RecallException($"{path}: module {Quoted.Of(name)} has no lora_magnitude_vector, but {config.Path} says use_dora");
         if (magnitude is not null && !config.UseDora) throw Bad(path, magnitude, $"is for DoRA, but {config.Path} says use_dora false");
-        if (bias is null && config.LoraBias && !embedding)
-            throw new RecallException($"{path}: module {Quoted.Of(name)} has no lora_B.bias, but {config.Path} says lora_bias");
         if (bias is not null && !config.LoraBias) throw Bad(path, bias, $"stands there although {config.Path} says lora_bias false");
 
         string parameter = ParameterOf(path, config, name, depth, keys);

@@ -1,6 +1,4 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Recall.Checkpoints.Safetensors;
 using Recall.Numerics;
 
@@ -39,8 +37,6 @@ public sealed record LoraWriteOptions
 /// <summary>Writes an adapter as PEFT saves it: adapter_model.safetensors and adapter_config.json.</summary>
 public static class LoraAdapterWriter
 {
-    static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     /// <summary>
     /// Writes the folder, which is made if it is not there. The config comes last, so that half an adapter is never taken for a whole one.
     /// Modules whose rank or alpha is not the most frequent one are named in rank_pattern and alpha_pattern.
@@ -63,7 +59,8 @@ public static class LoraAdapterWriter
         }
         SafetensorsWriter.Write(Path.Combine(folder, "adapter_model.safetensors"),
             factors.OrderBy(factor => factor.Module, StringComparer.Ordinal).SelectMany(factor => Tensors(factor, options.Type)));
-        WholeFile.Write(config, stream => JsonSerializer.Serialize(stream, Config(factors, options), Indented));
+        var modules = factors.Select(factor => new WrittenModule(factor.Module, factor.Rank, factor.Alpha)).ToList();
+        WholeFile.Write(config, stream => JsonSerializer.Serialize(stream, LoraConfigWriter.Make(modules, options), LoraConfigWriter.Indented));
     }
 
     static IEnumerable<TensorBytes> Tensors(LoraFactors factors, DType type)
@@ -72,53 +69,4 @@ public static class LoraAdapterWriter
         yield return TensorBytes.Of($"{name}.lora_A.weight", new Shape(factors.Rank, factors.Inputs), factors.A.Span, type);
         yield return TensorBytes.Of($"{name}.lora_B.weight", new Shape(factors.Outputs, factors.Rank), factors.B.Span, type);
     }
-
-    /// <summary>The config, with its keys in the order of PEFT (alphabetical).</summary>
-    static JsonObject Config(IReadOnlyList<LoraFactors> factors, LoraWriteOptions options)
-    {
-        int rank = MostFrequent(factors, factor => factor.Rank);
-        double alpha = MostFrequent(factors, factor => factor.Alpha);
-        var targets = options.TargetModules ?? [.. factors.Select(factor => factor.Module).Order(StringComparer.Ordinal)];
-        return new JsonObject
-        {
-            ["alpha_pattern"] = Pattern(factors, factor => factor.Alpha, alpha),
-            ["base_model_name_or_path"] = options.BaseModel,
-            ["bias"] = "none",
-            ["fan_in_fan_out"] = false,
-            ["inference_mode"] = true,
-            ["init_lora_weights"] = true,
-            ["lora_alpha"] = alpha,
-            ["lora_dropout"] = options.Dropout,
-            ["modules_to_save"] = null,
-            ["peft_type"] = "LORA",
-            ["r"] = rank,
-            ["rank_pattern"] = Pattern(factors, factor => factor.Rank, rank),
-            ["target_modules"] = new JsonArray([.. targets.Select(target => (JsonNode)target)]),
-            ["task_type"] = "CAUSAL_LM",
-            ["use_dora"] = false,
-            ["use_rslora"] = options.UseRslora,
-        };
-    }
-
-    /// <summary>
-    /// The modules that differ from the usual value. A name also fits every longer name that ends with it, and the first that fits counts:
-    /// longer names come first, and a usual module whose name ends with that of an unusual one is named too.
-    /// </summary>
-    static JsonObject Pattern<T>(IReadOnlyList<LoraFactors> factors, Func<LoraFactors, T> value, T usual) where T : notnull
-    {
-        var unusual = factors.Where(factor => !value(factor).Equals(usual))
-            .Select(factor => factor.Module).ToHashSet(StringComparer.Ordinal);
-        var named = factors.Where(factor => unusual.Contains(factor.Module) || Ends(factor.Module).Any(unusual.Contains))
-            .OrderByDescending(factor => factor.Module.Length).ThenBy(factor => factor.Module, StringComparer.Ordinal);
-        return new JsonObject(named
-            .Select(factor => KeyValuePair.Create(factor.Module, (JsonNode?)JsonValue.Create(value(factor)))));
-    }
-
-    static IEnumerable<string> Ends(string module)
-    {
-        for (int dot = module.IndexOf('.'); dot >= 0; dot = module.IndexOf('.', dot + 1)) yield return module[(dot + 1)..];
-    }
-
-    static T MostFrequent<T>(IReadOnlyList<LoraFactors> factors, Func<LoraFactors, T> value) =>
-        factors.GroupBy(value).OrderByDescending(group => group.Count()).ThenBy(group => group.Key).First().Key;
 }

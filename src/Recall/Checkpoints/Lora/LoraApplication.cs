@@ -82,6 +82,10 @@ sealed class LoraApplication
         }
         _changed[original.Name] = updated;
         if (module.Bias is { } bias) AddBias(module, bias);
+        // PEFT counts a bias that is not there as zeros; where the base has none either, nothing is missing.
+        else if (_adapter.Config.LoraBias && !module.IsEmbedding && Find($"{module.Name}.bias") is not null)
+            throw new RecallException(
+                $"{_adapter.Path}: module {Quoted.Of(module.Name)} has no lora_B.bias, but {_adapter.Config.Path} says lora_bias");
     }
 
     void AddBias(LoraModule module, StoredTensor bias)

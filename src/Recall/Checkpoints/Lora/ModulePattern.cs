@@ -40,6 +40,10 @@ sealed class ModulePattern
     /// <exception cref="RecallException">Not a regular expression.</exception>
     public static ModulePattern Whole(string text, string where) => Compile(text, @"\A(?:" + text + @")\z", where);
 
+    /// <summary>A pattern that may match anywhere in the name.</summary>
+    /// <exception cref="RecallException">Not a regular expression.</exception>
+    public static ModulePattern Anywhere(string text, string where) => Compile(text, text, where);
+
     /// <summary>True where the pattern fits the module.</summary>
     /// <exception cref="RecallException">The expression takes too long.</exception>
     public bool Fits(string module)
