@@ -45,7 +45,7 @@ public sealed class LayerAlignment : IDisposable
     }
 
     /// <summary>Elements of a range of rows that is solved at a time.</summary>
-    internal long RangeElements { get; init; } = 8 << 20;
+    internal long RangeElements { get; init; } = 4 << 20;
 
     /// <summary>The base.</summary>
     internal Checkpoint Base => _base;
