@@ -45,6 +45,8 @@ public sealed class Slerp : MergeMethod
 
     sealed class Merge(int from, int count, double t) : TensorMerge
     {
+        public override bool ShowsDamage => true;
+
         float _first = 1, _second;
 
         public override int Passes => count == 2 ? 1 : 0;

@@ -14,7 +14,8 @@ public abstract class TensorMerge
     public virtual bool WholeRows => false;
 
     /// <summary>
-    /// True where a NaN or an infinity in any input shows in the output, so that the inputs need not be looked through for them.
+    /// True where a NaN or an infinity in any input shows in the sums of the first pass or, without passes, in the output at the same element, so that
+    /// the inputs need not be looked through for them.
     /// </summary>
     public virtual bool ShowsDamage => false;
 

@@ -60,6 +60,8 @@ sealed class TensorWork
             var strip = Read(worker, start, (int)Math.Min(_stripElements, end - start), tile);
             if (pass == 0) CheckInputs(strip);
             _merge.Reduce(pass, strip, sums, counts);
+            if (_merge.ShowsDamage && sums.IndexOfAnyExceptInRange(double.MinValue, double.MaxValue) >= 0)
+                throw DamagedInput(Read(worker, start, strip.Length, tile)) ?? new RecallException($"{_tensor.Name}: its sums are beyond float64");
         }
         lock (_early)
         {
