@@ -25,6 +25,7 @@ sealed class StackedTensor(string name, Shape shape, ImmutableArray<TensorSource
     {
         int part = _ends.BinarySearch(start + 1);
         if (part < 0) part = ~part;
+        while (part > 0 && _ends[part - 1] > start) part--;     // parts without elements end where the one before does
         for (; destination.Length > 0; part++)
         {
             int take = (int)Math.Min(_ends[part] - start, destination.Length);
