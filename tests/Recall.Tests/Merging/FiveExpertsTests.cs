@@ -14,7 +14,9 @@ public sealed class FiveExpertsTests : IDisposable
     public void TheMergedCheckpointIsThatOfTheReference()
     {
         string golden = Fixtures.Shared("golden", "recall", "smollm2");
-        string text = File.ReadAllText(Fixtures.InRepository("examples", "five-experts.yaml")).Replace("../shared", Fixtures.SharedRoot);
+        string text = File.ReadAllText(Fixtures.InRepository("examples", "five-experts.yaml"))
+            .Replace("models/", Fixtures.Shared("models") + "/").Replace("adapters/", Fixtures.Shared("adapters") + "/")
+            .Replace("typical.jsonl", Path.Combine(golden, "samples.jsonl"));
         var config = MergeConfig.Parse(text, "five-experts.yaml");
         var reference = JsonNode.Parse(File.ReadAllText(Path.Combine(golden, "weights.json")))!;
         File.WriteAllText(_folder["weights.json"], new JsonObject
