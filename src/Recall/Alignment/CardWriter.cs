@@ -61,9 +61,7 @@ sealed class CardWriter : IDisposable
         Write(input + CardLayout.Scalars, scalars);
         if (_rank is not { } rank)
         {
-            var whole = zeros([moment.Size, moment.Size], ScalarType.Float64);
-            moment.AddTo(whole);
-            Write(input + CardLayout.Moment, whole);
+            Write(input + CardLayout.Moment, moment.Matrix ?? moment.ToMatrix());
             return;
         }
         var (values, vectors) = Eigenpairs.Largest(moment.Matrix ?? moment.ToMatrix(), Math.Min(rank, moment.Size));
@@ -116,12 +114,13 @@ sealed class CardWriter : IDisposable
     void Write(string name, Tensor values)
     {
         var place = _places[name];
-        using var floats = values.to_type(ScalarType.Float32).contiguous().view(-1);
+        using var flat = values.contiguous().view(-1);
         var encoding = PlainEncoding.Of(place.Type);
         var bytes = new byte[(int)encoding.Bytes(Math.Min(place.Shape.Elements, TileReader.TileElements))];
         for (long first = 0; first < place.Shape.Elements; first += TileReader.TileElements)
         {
-            using var tile = floats.narrow(0, first, Math.Min(TileReader.TileElements, place.Shape.Elements - first));
+            using var some = flat.narrow(0, first, Math.Min(TileReader.TileElements, place.Shape.Elements - first));
+            using var tile = some.to_type(ScalarType.Float32);
             var part = bytes.AsSpan(0, (int)encoding.Bytes(tile.numel()));
             encoding.Encode(MemoryMarshal.Cast<byte, float>(tile.bytes), part);
             WriteAt(place.Offset + encoding.Bytes(first), part);

@@ -152,11 +152,11 @@ public sealed class LayerAlignment : IDisposable
         var statistics = _members.Select(member => member.Statistics()).ToArray();
         StepLinear[] linears = [.. step.Linears.Select(linear =>
             new StepLinear(linear, Options.NameOf(layer, linear + ".weight"), LayerStep.ShapeOf(Options, linear)))];
-        using var system = Measure(input, statistics, linears, mayFold: write is not null && _factors is null);
+        using var system = Measure(input, statistics, linears, solve: write is not null, mayFold: _factors is null);
         systems?.Invoke(input, system);
-        system.Settle();
         void Next(Member member, Action<int, string, Tensor>? outputs) => member.NextOwn(step, layer, _reader, outputs);
         StepTargets? targets = null;
+        if (write is not null) system.Distil();
         if (_options.Kind == AlignmentKind.Distil) targets = new StepTargets(_members, statistics, system, step, Options, Next);
         else foreach (var member in _members.Where(member => member.Own is not null)) Next(member, null);
         if (write is null) return;
@@ -185,27 +185,30 @@ public sealed class LayerAlignment : IDisposable
         var statistics = _members.Select(member => member.Statistics()).ToArray();
         // Sums of a vocabulary's outputs would take more than the moments.
         using var system = Measure(LayerStep.HeadInput, statistics, [new StepLinear(LayerStep.HeadInput, Options.Names.Head, Embedding)],
-            mayFold: false);
+            solve: write is not null, mayFold: false);
         systems?.Invoke(LayerStep.HeadInput, system);
         if (write is null) return;
+        system.Distil();
         using var targets = _options.Kind == AlignmentKind.Distil ? new StepTargets(_members, statistics, system.Moments) : null;
         Solve(Options.Names.Head, LayerStep.HeadInput, Embedding, system, targets, write, keep: false);
     }
 
-    StepSystem Measure(string input, LayerStatistics?[] statistics, StepLinear[] linears, bool mayFold)
+    StepSystem Measure(string input, LayerStatistics?[] statistics, StepLinear[] linears, bool solve, bool mayFold)
     {
         long outputs = linears.Sum(linear => linear.Shape[0]);
         int inputs = (int)linears[0].Shape[1];
         var ranks = _members.Select(member => member.Tokens ?? member.Expert.Card!.Rank);
         bool asTokens = !_options.IsRegMean && RidgedSum.IsDualCheaper(ranks, inputs, outputs);
+        bool fold = solve && mayFold && !asTokens && !_options.IsRegMean && StepSums.IsSmaller(_members.Length, inputs, outputs);
         double[] shares = [.. _members.Select(member => member.Share)];
         void Note(string what) => _notes.Add($"{input}: {what}");
+        SecondMoment Moment(Member member) => member.Moment(input, statistics[_members.IndexOf(member)], asTokens);
         try
         {
-            if (mayFold && !asTokens && !_options.IsRegMean && StepSums.IsSmaller(_members.Length, inputs, outputs))
-                return new StepSystem(shares, new StepSums(_members, member => member.Moment(input, statistics[_members.IndexOf(member)],
-                    false), linears, _options.Kind == AlignmentKind.Distil, Walk), _options, Note);
-            return new StepSystem(shares, [.. _members.Select((member, i) => member.Moment(input, statistics[i], asTokens))], _options, Note);
+            var system = fold ? new StepSystem(shares, new StepSums(_members, Moment, linears, _options.Kind == AlignmentKind.Distil, Walk), _options, Note)
+                : new StepSystem(shares, [.. _members.Select(Moment)], _options, Note);
+            if (solve) system.Align();
+            return system;
         }
         catch (RecallException e)
         {
