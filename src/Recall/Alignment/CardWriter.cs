@@ -24,8 +24,11 @@ sealed class CardWriter : IDisposable
     /// <param name="rank">Eigenvectors a moment; null: whole matrices.</param>
     /// <param name="experts">How many experts it stands for.</param>
     /// <param name="answers">Weight of the answers' tokens.</param>
+    /// <param name="resume">Goes on with what a writer that was closed as <see cref="IsKept"/>, or killed, has left: its moments count.
+    /// </param>
     /// <exception cref="RecallException">The disk refuses.</exception>
-    public CardWriter(string path, IReadOnlyList<(string Name, int Size)> inputs, int? rank, int experts, double answers)
+    public CardWriter(string path, IReadOnlyList<(string Name, int Size)> inputs, int? rank, int experts, double answers,
+        bool resume = false)
     {
         (_path, _aside, _rank) = (path, path + ".partial", rank);
         var tensors = CardLayout.Tensors(inputs, rank);
@@ -40,11 +43,33 @@ sealed class CardWriter : IDisposable
         try
         {
             if (System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path)) is { } folder) Directory.CreateDirectory(folder);
-            _file = File.OpenHandle(_aside, FileMode.Create, FileAccess.Write, FileShare.None);
+            resume = resume && File.Exists(_aside) && new FileInfo(_aside).Length == length;
+            _file = File.OpenHandle(_aside, resume ? FileMode.Open : FileMode.Create, FileAccess.Write, FileShare.None);
+            IsResumed = resume;
             RandomAccess.SetLength(_file, length);
             RandomAccess.Write(_file, header, 0);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Refused(e);
+        }
+    }
+
+    /// <summary>True where an earlier writer's moments are in the file.</summary>
+    public bool IsResumed { get; }
+
+    /// <summary>Whether the file is to stay, to go on from, though it is closed before <see cref="Finish"/>.</summary>
+    public bool IsKept { get; set; }
+
+    /// <summary>Brings the moments so far to the disk.</summary>
+    /// <exception cref="RecallException">The disk refuses.</exception>
+    public void Flush()
+    {
+        try
+        {
+            RandomAccess.FlushToDisk(_file);
+        }
+        catch (IOException e)
         {
             throw Refused(e);
         }
@@ -98,9 +123,9 @@ sealed class CardWriter : IDisposable
         Write(CardLayout.TokensTensor, count);
         Write(CardLayout.ModelTensor, Convert.FromHexString(model));
         Write(CardLayout.SamplesTensor, Convert.FromHexString(samples));
+        Flush();
         try
         {
-            RandomAccess.FlushToDisk(_file);
             _file.Dispose();
             File.Move(_aside, _path, overwrite: true);
             _done = true;
@@ -143,10 +168,10 @@ sealed class CardWriter : IDisposable
 
     RecallException Refused(Exception e) => new($"{_path}: the card cannot be written: {e.Message}", e);
 
-    /// <summary>Closes the file; without <see cref="Finish"/> it is deleted.</summary>
+    /// <summary>Closes the file; without <see cref="Finish"/> it is deleted, unless it <see cref="IsKept"/>.</summary>
     public void Dispose()
     {
         _file.Dispose();
-        if (!_done) File.Delete(_aside);
+        if (!_done && !IsKept) File.Delete(_aside);
     }
 }

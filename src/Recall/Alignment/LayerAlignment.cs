@@ -5,8 +5,14 @@ using static TorchSharp.torch;
 
 namespace Recall.Alignment;
 
-/// <summary>Takes merged rows of a linear layer's weight: its name in the checkpoint, the first row, [rows, in] float32.</summary>
+/// <summary>
+/// Takes merged rows of a linear layer's weight: its name in the checkpoint, the first row, [rows, in] float32. What it leaves in them,
+/// rounded as it is stored, is what the merged model's texts go through.
+/// </summary>
 public delegate void MergedRows(string name, long first, Tensor rows);
+
+/// <summary>Layers that are merged and need not be solved for: which (the head counts as one more), and their merged weights.</summary>
+sealed record FinishedLayers(Func<int, bool> Contains, Func<string, TensorSource> Weight);
 
 /// <summary>
 /// Merges experts by least squares on the inputs of every linear layer, as a stream over the layers: one layer of all models is in memory,
@@ -67,12 +73,14 @@ public sealed class LayerAlignment : IDisposable
     {
         get
         {
-            for (int layer = 0; layer < Options.Layers; layer++)
-                foreach (var step in LayerStep.All)
-                    foreach (string linear in step.Linears) yield return Options.NameOf(layer, linear + ".weight");
-            if (HasHead) yield return Options.Names.Head;
+            for (int layer = 0; layer <= Options.Layers; layer++)
+                foreach (string name in LinearWeightsOf(layer)) yield return name;
         }
     }
+
+    /// <summary>Those of a block, or, one above the last, of the head.</summary>
+    internal IEnumerable<string> LinearWeightsOf(int layer) => layer == Options.Layers ? HasHead ? [Options.Names.Head] : []
+        : LayerStep.All.SelectMany(step => step.Linears).Select(linear => Options.NameOf(layer, linear + ".weight"));
 
     /// <summary>Hidden states and one layer's inputs, in two streams.</summary>
     long StateBytes(IEnumerable<AlignmentExpert> experts) =>
@@ -101,7 +109,9 @@ public sealed class LayerAlignment : IDisposable
         Run((_, _, _) => { }, systems, layerDone, cancellation);
     }
 
-    internal void Run(MergedRows? write, Action<string, StepSystem>? systems, Action<int>? layerDone, CancellationToken cancellation)
+    internal void Run(
+        MergedRows? write, Action<string, StepSystem>? systems, Action<int>? layerDone, CancellationToken cancellation,
+        FinishedLayers? finished = null)
     {
         using var quiet = no_grad();
         foreach (var member in _members)
@@ -109,18 +119,21 @@ public sealed class LayerAlignment : IDisposable
             member.Own?.Embed(member.Expert.Checkpoint.Require(Options.Names.Embedding, Embedding), _reader);
             member.Merged?.Embed(Rest.Require(Options.Names.Embedding, Embedding), _reader);
         }
+        bool IsFinished(int layer) => finished?.Contains(layer) == true || (layer == Options.Layers && !HasHead);
         for (int layer = 0; layer < Options.Layers; layer++)
         {
+            if (finished is not null && Enumerable.Range(layer, Options.Layers + 1 - layer).All(IsFinished)) return;
             Load(layer, cancellation);
             BeginBlock(layer);
             foreach (var step in LayerStep.All)
             {
                 cancellation.ThrowIfCancellationRequested();
-                RunStep(layer, step, write, systems);
+                if (IsFinished(layer)) PassStep(layer, step, finished!);
+                else RunStep(layer, step, write, systems);
             }
             layerDone?.Invoke(layer);
         }
-        if (!HasHead) return;
+        if (IsFinished(Options.Layers)) return;
         RunHead(write, systems, cancellation);
         layerDone?.Invoke(Options.Layers);
     }
@@ -170,8 +183,23 @@ public sealed class LayerAlignment : IDisposable
         }
     }
 
+    /// <summary>Brings the texts through a step that is solved: with each expert's weights, and with the merged ones.</summary>
+    void PassStep(int layer, LayerStep step, FinishedLayers finished)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var member in _members.Where(member => member.Own is not null)) member.NextOwn(step, layer, _reader, null);
+        if (_members.All(member => member.Merged is null)) return;
+        var weights = step.Linears.ToDictionary(linear => linear, linear =>
+        {
+            var source = finished.Weight(Options.NameOf(layer, linear + ".weight"));
+            return ExpertUpdate.Rows(source, 0, source.Shape[0], _reader).to_type(ComputeTypes.Of(_options.Compute));
+        });
+        foreach (var member in _members) member.NextMerged(step, weights);
+    }
+
     void RunHead(MergedRows? write, Action<string, StepSystem>? systems, CancellationToken cancellation)
     {
+        cancellation.ThrowIfCancellationRequested();
         _buffer.Load([], cancellation);
         using var norm = Rest.Read(Options.Names.FinalNorm, new Shape(Options.HiddenSize), ScalarType.Float32, _reader);
         foreach (var member in _members)
@@ -249,8 +277,8 @@ public sealed class LayerAlignment : IDisposable
             IReadOnlyList<ExpertUpdate> updates = !system.NeedsUpdates ? [] : [.. _members.Select(member => ExpertUpdate.Read(source, baseRows, member.Weight(name, shape), first, _reader))];
             var merged = system.Solve(linear, first, baseRows, updates, targets is null ? null : () => targets.Rows(linear, first, baseRows, updates));
             var values = merged.to_type(ScalarType.Float32).contiguous();
-            whole?.narrow(0, first, rows).copy_(values);
             write(name, first, values);
+            whole?.narrow(0, first, rows).copy_(values);
         }
         return whole;
     }
