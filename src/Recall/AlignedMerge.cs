@@ -16,8 +16,8 @@ namespace Recall;
 sealed class AlignedMerge : IDisposable
 {
     readonly MergePlan _plan;
-    readonly ImmutableArray<AlignmentExpert> _experts;
-    readonly LayerAlignment _alignment;
+    ImmutableArray<AlignmentExpert> _experts;
+    LayerAlignment _alignment;
     readonly AlignmentOptions _options;
     IReadOnlyList<string> _earlierNotes = [];
     int _notesDone;
@@ -54,10 +54,6 @@ sealed class AlignedMerge : IDisposable
     /// <summary>The base model of a plan.</summary>
     public static Checkpoint BaseOf(MergePlan plan) => plan.Models[OpenedModel.IndexOf(plan.Models, plan.Config.BaseModel!)].Checkpoint;
 
-    /// <summary>The experts' texts, each with the name of its task.</summary>
-    public static IReadOnlyList<AlignmentText> TextsOf(IEnumerable<AlignmentExpert> experts) => [.. experts.SelectMany(expert =>
-        expert.Texts.Select(text => text.Task.Length > 0 ? text : text with { Task = expert.Name }))];
-
     /// <summary>Reads texts and cards, and checks them against the models; null for all other merges.</summary>
     /// <exception cref="RecallException">Texts or cards that are missing, broken, or do not fit.</exception>
     public static AlignedMerge? Of(MergePlan plan) => plan.Alignment is { } planned ? new AlignedMerge(plan, planned) : null;
@@ -72,6 +68,8 @@ sealed class AlignedMerge : IDisposable
     /// </summary>
     public void Run(OutputWriter writer, ProgressMeter meter, CancellationToken cancellation)
     {
+        meter.Tell("reading texts");
+        Choose(cancellation);
         using var card = OpenCard(writer);
         try
         {
@@ -81,16 +79,23 @@ sealed class AlignedMerge : IDisposable
             meter.Tell("layer 1");
             _alignment.Run(Write(writer, meter), card is null ? null : card.Write, layer => Done(layer, writer, meter, card), cancellation,
                 new FinishedLayers(layer => writer.IsDone(layer + 1), name => written[name]));
-            var texts = TextsOf(_experts);
-            card?.Finish(ModelPrint.Of(written.Values), PrintOf(_experts, texts), texts.Sum(text => (long)text.Ids.Length));
-            if (_plan.Alignment!.Options.KeepSamples && texts.Count > 0) writer.AddText(AlignmentSamples.Name,
-                AlignmentSamples.Lines(texts));
+            card?.Finish(ModelPrint.Of(written.Values), _experts);
+            if (_plan.Alignment!.Options.KeepSamples && TypicalTexts.Kept(_experts, _plan.Alignment.Options, cancellation) is { Count: > 0 } kept)
+                writer.AddText(AlignmentSamples.Name, AlignmentSamples.Lines(kept));
         }
         finally
         {
             // The card is closed before the writer looks whether the folder is empty.
             if (card is not null) card.IsKept = writer.IsKept;
         }
+    }
+
+    void Choose(CancellationToken cancellation)
+    {
+        if (!_experts.Any(expert => expert.AreCandidates)) return;
+        _experts = TypicalTexts.Chosen(_experts, _plan.Alignment!.Options, cancellation);
+        _alignment.Dispose();
+        _alignment = new LayerAlignment(BaseOf(_plan), _experts, _options);
     }
 
     CardWriter? OpenCard(OutputWriter writer)
@@ -110,10 +115,6 @@ sealed class AlignedMerge : IDisposable
         _notesDone = _alignment.Notes.Count;
         meter.Tell($"layer {layer + 2}");
     }
-
-    /// <summary>The print of all texts; zeros where an expert has a card only.</summary>
-    public static string PrintOf(IEnumerable<AlignmentExpert> experts, IReadOnlyList<AlignmentText> texts) =>
-        experts.All(expert => expert.Texts.Count > 0) ? ModelPrint.Of(texts) : new string('0', 64);
 
     void WriteRest(OutputWriter writer, ProgressMeter meter, CancellationToken cancellation)
     {

@@ -9,7 +9,7 @@ using static TorchSharp.torch;
 
 namespace Recall.Alignment;
 
-/// <summary>Writes a card moment by moment, as the layers go by, beside its place; <see cref="Finish"/> gives it its name.</summary>
+/// <summary>Writes a card moment by moment, as the layers go by, beside its place; <see cref="Finish(string, string, long)"/> gives it its name.</summary>
 sealed class CardWriter : IDisposable
 {
     readonly string _path, _aside;
@@ -58,7 +58,7 @@ sealed class CardWriter : IDisposable
     /// <summary>True where an earlier writer's moments are in the file.</summary>
     public bool IsResumed { get; }
 
-    /// <summary>Whether the file is to stay, to go on from, though it is closed before <see cref="Finish"/>.</summary>
+    /// <summary>Whether the file is to stay, to go on from, though it is closed before <see cref="Finish(string, string, long)"/>.</summary>
     public bool IsKept { get; set; }
 
     /// <summary>Brings the moments so far to the disk.</summary>
@@ -111,6 +111,11 @@ sealed class CardWriter : IDisposable
         foreach (var moment in moments.Skip(1)) moment.AddTo(sum);
         return sum;
     }
+
+    /// <summary>The same for a merged model: the print of all texts; zeros where an expert has a card only.</summary>
+    public void Finish(string model, IReadOnlyCollection<AlignmentExpert> experts) => Finish(
+        model, experts.All(expert => expert.Texts.Count > 0) ? ModelPrint.Of(experts.SelectMany(expert => expert.Texts)) : new string('0', 64),
+        experts.Sum(expert => expert.Texts.Sum(text => (long)text.Ids.Length)));
 
     /// <summary>Writes what is known at the end, and gives the card its name.</summary>
     /// <param name="model">The print of its model.</param>
@@ -168,7 +173,7 @@ sealed class CardWriter : IDisposable
 
     RecallException Refused(Exception e) => new($"{_path}: the card cannot be written: {e.Message}", e);
 
-    /// <summary>Closes the file; without <see cref="Finish"/> it is deleted, unless it <see cref="IsKept"/>.</summary>
+    /// <summary>Closes the file; without <see cref="Finish(string, string, long)"/> it is deleted, unless it <see cref="IsKept"/>.</summary>
     public void Dispose()
     {
         _file.Dispose();
