@@ -50,7 +50,7 @@ sealed record ExpertUpdate : IDisposable
             };
         }
         var values = Rows(expert, first, rows, reader);
-        return new ExpertUpdate { Matrix = (values.to_type(ScalarType.Float64) - baseRows).MoveToOuterDisposeScope() };
+        return new ExpertUpdate { Matrix = values.to_type(ScalarType.Float64).Minus(baseRows).MoveToOuterDisposeScope() };
     }
 
     /// <summary>
@@ -70,7 +70,7 @@ sealed record ExpertUpdate : IDisposable
         reader.BeginTensor();
         var left = tensor(reader.Whole(update.Left).ToArray(), [update.Left.Shape[0], update.Left.Shape[1]]);
         var right = tensor(reader.Whole(update.Right).ToArray(), [update.Right.Shape[0], update.Right.Shape[1]]);
-        return (left.to_type(ScalarType.Float64) * update.Scale, right);
+        return (left.to_type(ScalarType.Float64).Scaled(update.Scale), right);
     }
 
     /// <summary>Whether two tensors are made of the same stored ones in the same way.</summary>

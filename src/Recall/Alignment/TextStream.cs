@@ -79,14 +79,14 @@ sealed class TextStream(TextSet texts, bool onDisk) : IDisposable
                         texts.Contexts[batch])));
                 break;
             case "attention.out":
-                Replace(ref _hidden, Each(batch => _hidden[batch] + Output(batch, step.Linears[0])));
+                Replace(ref _hidden, Each(batch => _hidden[batch].Plus(Output(batch, step.Linears[0]))));
                 Replace(ref _inputs, Each(batch => block.MlpInput(_hidden[batch])));
                 break;
             case "mlp.in":
                 Replace(ref _inputs, Each(batch => block.Activate(Output(batch, step.Linears[0]), Output(batch, step.Linears[1]))));
                 break;
             default:
-                Replace(ref _hidden, Each(batch => _hidden[batch] + Output(batch, step.Linears[0])));
+                Replace(ref _hidden, Each(batch => _hidden[batch].Plus(Output(batch, step.Linears[0]))));
                 Replace(ref _inputs, []);
                 break;
         }
@@ -116,7 +116,7 @@ sealed class TextStream(TextSet texts, bool onDisk) : IDisposable
     }
 
     static Tensor WithBias(Block block, string name, Tensor output) =>
-        block.Weights.GetValueOrDefault(name + ".bias") is { } bias ? output + bias : output;
+        block.Weights.GetValueOrDefault(name + ".bias") is { } bias ? output.Plus(bias) : output;
 
     static void Replace(ref Tensor[] held, Tensor[] next)
     {

@@ -32,4 +32,20 @@ static class KeptScalars
 
     /// <summary>0 where the mask is true.</summary>
     public static Tensor ZeroWhere(this Tensor a, Tensor mask) => a.masked_fill(mask, Zero);
+
+    /// <summary>sum += addend.</summary>
+    public static Tensor AddIn(this Tensor sum, Tensor addend) => sum.add_(addend, One);
+
+    /// <summary>sum −= addend.</summary>
+    public static Tensor SubtractIn(this Tensor sum, Tensor addend) => sum.add_(addend, MinusOne);
+
+    /// <summary>a · number, where numbers are many, or a is in double precision.</summary>
+    public static Tensor Scaled(this Tensor a, double number)
+    {
+        using Scalar factor = number;
+        return a.mul(factor);
+    }
+
+    /// <summary>max(a, 0).</summary>
+    public static Tensor AtLeastZero(this Tensor a) => a.clamp(min: Zero);
 }
