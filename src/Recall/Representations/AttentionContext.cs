@@ -6,8 +6,11 @@ namespace Recall.Representations;
 public sealed class AttentionContext : IDisposable
 {
     readonly Dictionary<int, Tensor> _masks = [];   // by window; 0: none
+    readonly Dictionary<RopeOptions, (Tensor Cosine, Tensor Sine)> _rotations = [];     // [B or 1, 1, T, Dim] each
     readonly Tensor? _real;                         // [B, keys] bool; null where no padding comes before a real token
     readonly long _queries, _past;
+    readonly double? _scale;                        // of the scores; null: 1/√D
+    readonly double _cap;                           // of the scores; 0: none
 
     AttentionContext(BlockOptions options, Tensor positions, Tensor? real, long past, ScalarType type)
     {
@@ -16,22 +19,46 @@ public sealed class AttentionContext : IDisposable
         _queries = positions.shape[1];
         _past = past;
         _real = real;
-        var rope = options.Rope;
-        var frequencies = tensor(rope.Frequencies(options.HeadDim, past + _queries)).to_type(ScalarType.Float32);
-        var angles = (positions.to_type(ScalarType.Float32).unsqueeze(-1) * frequencies).unsqueeze(1);
-        angles = cat([angles, angles], -1);
-        Cosine = angles.cos().Times(rope.AttentionFactor).to_type(type).DetachFromDisposeScope();
-        Sine = angles.sin().Times(rope.AttentionFactor).to_type(type).DetachFromDisposeScope();
-        if (rope.QueryScalingBeta == 0) return;
-        var periods = positions.floor_divide(rope.OriginalMaxPositions).to_type(ScalarType.Float32);
-        QueryScale = (1 + rope.QueryScalingBeta * periods.log1p()).to_type(type).unsqueeze(1).unsqueeze(-1).DetachFromDisposeScope();
+        (_scale, _cap) = (options.AttentionScale, options.AttentionCap);
+        Positions = positions.alias().DetachFromDisposeScope();
+        foreach (var rope in options.Kinds.Select(kind => kind.Rope).OfType<RopeOptions>().Distinct()) Add(rope, type);
+        if (options.Kinds[0].Rope is not { QueryScalingBeta: not 0 } scaled) return;
+        var periods = positions.floor_divide(scaled.OriginalMaxPositions).to_type(ScalarType.Float32);
+        QueryScale = (1 + scaled.QueryScalingBeta * periods.log1p()).to_type(type).unsqueeze(1).unsqueeze(-1).DetachFromDisposeScope();
     }
 
-    /// <summary>Cosines: [B or 1, 1, T, D].</summary>
-    public Tensor Cosine { get; }
+    void Add(RopeOptions rope, ScalarType type)
+    {
+        using var scope = NewDisposeScope();
+        var frequencies = tensor(rope.Frequencies(_past + _queries)).to_type(ScalarType.Float32);
+        var angles = (Positions.to_type(ScalarType.Float32).unsqueeze(-1) * frequencies).unsqueeze(1);
+        angles = rope.Interleaved ? angles.repeat_interleave(2, dim: -1) : cat([angles, angles], -1);
+        _rotations.Add(rope, (
+            angles.cos().Times(rope.AttentionFactor).to_type(type).DetachFromDisposeScope(),
+            angles.sin().Times(rope.AttentionFactor).to_type(type).DetachFromDisposeScope()));
+    }
 
-    /// <summary>Sines: [B or 1, 1, T, D].</summary>
-    public Tensor Sine { get; }
+    /// <summary>Position of each token: [B or 1, T] int64.</summary>
+    public Tensor Positions { get; }
+
+    /// <summary>Turns the first values of each head by the token's position.</summary>
+    public Tensor Rotate(Tensor heads, RopeOptions rope)
+    {
+        // [B, H, T, D] → [B, H, T, D]: value i turns with value i + half, or 2i with 2i + 1
+        var (cosine, sine) = _rotations[rope];
+        long rest = heads.shape[3] - rope.Dim;
+        var x = rest > 0 ? heads.narrow(3, 0, rope.Dim) : heads;
+        var rotated = (x * cosine).Plus(Turned(x, rope.Interleaved) * sine);
+        return rest > 0 ? cat([rotated, heads.narrow(3, rope.Dim, rest)], -1) : rotated;
+    }
+
+    static Tensor Turned(Tensor x, bool interleaved)
+    {
+        long half = x.shape[3] / 2;
+        if (!interleaved) return cat([x.narrow(3, half, half).neg(), x.narrow(3, 0, half)], -1);
+        var pairs = x.reshape(x.shape[0], x.shape[1], x.shape[2], half, 2);
+        return stack([pairs.select(4, 1).neg(), pairs.select(4, 0)], 4).reshape(x.shape);
+    }
 
     /// <summary>Factors of the queries: [B or 1, 1, T, 1]; null: none.</summary>
     public Tensor? QueryScale { get; }
@@ -71,13 +98,30 @@ public sealed class AttentionContext : IDisposable
     {
         // [B, H, T, D], [B, H, past + T, D] twice → [B, H, T, D]
         long reach = window is { } tokens && tokens < _past + _queries ? tokens : 0;
+        if (_cap > 0) return AttendCapped(queries, keys, values, reach);
+        if (_scale is { } scale) queries = queries.Times(scale * Math.Sqrt(queries.shape[3]));
         if (_real is null && reach == 0 && _past == 0)
             return nn.functional.scaled_dot_product_attention(queries, keys, values, is_casual: true);
-        if (!_masks.TryGetValue((int)reach, out var mask)) _masks.Add((int)reach, mask = Mask(reach));
-        return nn.functional.scaled_dot_product_attention(queries, keys, values, mask);
+        return nn.functional.scaled_dot_product_attention(queries, keys, values, Mask(reach));
+    }
+
+    Tensor AttendCapped(Tensor queries, Tensor keys, Tensor values, long reach)
+    {
+        using var scope = NewDisposeScope();
+        double scale = _scale ?? 1 / Math.Sqrt(queries.shape[3]);
+        var scores = queries.matmul(keys.transpose(2, 3)).Times(scale / _cap).tanh().Times(_cap);
+        scores = scores.HiddenWhere(Mask(reach).logical_not());
+        return nn.functional.softmax(scores, -1, ScalarType.Float32).to_type(values.dtype).matmul(values).MoveToOuterDisposeScope();
     }
 
     Tensor Mask(long reach)
+    {
+        if (_masks.TryGetValue((int)reach, out var mask)) return mask;
+        _masks.Add((int)reach, mask = MakeMask(reach));
+        return mask;
+    }
+
+    Tensor MakeMask(long reach)
     {
         // → [B or 1, 1, T, past + T] bool
         using var scope = NewDisposeScope();
@@ -97,8 +141,12 @@ public sealed class AttentionContext : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        Cosine.Dispose();
-        Sine.Dispose();
+        Positions.Dispose();
+        foreach (var (cosine, sine) in _rotations.Values)
+        {
+            cosine.Dispose();
+            sine.Dispose();
+        }
         QueryScale?.Dispose();
         foreach (var mask in _masks.Values) mask.Dispose();
     }

@@ -140,7 +140,7 @@ public static class TrainRun
         {
             BaseModel = config.Model.Model.Path,
             UseRslora = config.Lora!.RsLora,
-            TargetModules = config.Lora.TargetModules,
+            TargetModules = lora.Modules,
             Type = config.DType ?? DType.F32,
         });
     }
