@@ -172,8 +172,7 @@ public sealed class LayerAlignment : IDisposable
         {
             if (member.Own is null) continue;
             using var own = ModelHead.Read(member.Expert.Checkpoint, member.Options, ScalarType.Float32, _reader);
-            member.Own.Normalize(own);
-            member.Merged?.Normalize(merged);
+            member.BeginHead(own, merged);
         }
         var statistics = _members.Select(member => member.Statistics()).ToArray();
         // Sums of a vocabulary's outputs would take more than the moments.

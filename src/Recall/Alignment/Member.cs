@@ -70,11 +70,19 @@ sealed class Member : IDisposable
         Merged?.Begin(step.Expert, [.. Merged.Routing.Select(routing => routing.TokensOf(step.Expert))]);
     }
 
+    /// <summary>Begins the head: all tokens, after the final norm of its own model, and of the merged one.</summary>
+    public void BeginHead(ModelHead own, ModelHead merged)
+    {
+        _routed = null;
+        Own!.Normalize(own);
+        Merged?.Normalize(merged);
+    }
+
     void Route(int expert, IReadOnlyList<MixtureRouting> seen, IReadOnlyList<MixtureRouting> counted)
     {
         Tensor[] tokens = [.. seen.Select(routing => routing.TokensOf(expert))];
-        _routed = _texts!.Select([.. tokens.Select((chosen, batch) =>
-            (chosen.data<long>().ToArray(), counted[batch].WeightsOf(expert, chosen).gt(0).data<bool>().ToArray()))]);
+        _routed = _texts!.Select([.. tokens.Select((chosen, batch) => chosen.numel() == 0 ? ([], [])
+            : (chosen.data<long>().ToArray(), counted[batch].WeightsOf(expert, chosen).gt(0).data<bool>().ToArray()))]);
         Own!.Begin(expert, tokens);
         if (_options.Kind == AlignmentKind.Distil) Merged!.Begin(expert, tokens);
     }

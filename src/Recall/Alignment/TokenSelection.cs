@@ -69,6 +69,7 @@ sealed class TokenSelection(int tasks, ImmutableArray<TokenLabel[]> labels, Immu
 
     double[] SquaredNorms(int batch, Tensor input)
     {
+        if (labels[batch].Length == 0) return [];
         using var scope = NewDisposeScope();
         return [.. Rows(batch, input).square().sum([1L], type: ScalarType.Float64).data<double>()];
     }

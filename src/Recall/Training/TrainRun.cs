@@ -141,6 +141,7 @@ public static class TrainRun
             BaseModel = config.Model.Model.Path,
             UseRslora = config.Lora!.RsLora,
             TargetModules = lora.Modules,
+            FanInFanOut = model.Options.Traits.StoredTransposed,
             Type = config.DType ?? DType.F32,
         });
     }
