@@ -67,8 +67,7 @@ public sealed record Block(BlockOptions Options, int Layer, IReadOnlyDictionary<
         k = Rotate(k, context);
         if (context.QueryScale is not null) q = q * context.QueryScale;
         if (cache is not null) (k, v) = cache.Extend(Layer, k, v);
-        int group = Options.Heads / Options.KeyValueHeads;
-        var attended = context.Attend(q, Repeat(k, group), Repeat(v, group), Options.Windows[Layer]);
+        var attended = context.Attend(q, k, v, Options.Windows[Layer]);
         return attended.transpose(1, 2).reshape(queries.shape[0], queries.shape[1], -1).MoveToOuterDisposeScope();
     }
 
@@ -105,15 +104,9 @@ public sealed record Block(BlockOptions Options, int Layer, IReadOnlyDictionary<
     {
         // [B, H, T, D] → [B, H, T, D]: value i turns with value i + D/2
         long half = x.shape[3] / 2;
-        var turned = cat([x.narrow(3, half, half).neg(), x.narrow(3, 0, half)], -1);
-        return (x * context.Cosine).Plus(turned * context.Sine);
-    }
-
-    static Tensor Repeat(Tensor x, int group)
-    {
-        // [B, Hkv, T, D] → [B, Hkv·group, T, D]: each head for the queries of its group
-        if (group == 1) return x;
-        var (rows, heads, tokens, dim) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3]);
-        return x.unsqueeze(2).expand(rows, heads, group, tokens, dim).reshape(rows, heads * group, tokens, dim);
+        var rotated = x * context.Cosine;
+        rotated.narrow(3, 0, half).AddProduct(x.narrow(3, half, half), context.NegativeSine);
+        rotated.narrow(3, half, half).AddProduct(x.narrow(3, 0, half), context.Sine);
+        return rotated;
     }
 }
