@@ -35,6 +35,12 @@ sealed class Switch
         });
     }
 
+    /// <summary>Both flags.</summary>
+    public IEnumerable<Option> Options => [_on, _off];
+
+    /// <summary>The name of the flag that turns it on.</summary>
+    public string Name => _on.Name;
+
     /// <summary>What holds.</summary>
     public bool Value(ParseResult parse) => parse.GetValue(_on) || (_usual && !parse.GetValue(_off));
 

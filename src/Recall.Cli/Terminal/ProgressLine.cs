@@ -19,6 +19,16 @@ sealed class ProgressLine(Screen screen) : IDisposable
     /// <param name="total">Bytes in all.</param>
     public void Report(string stage, long done, long total) => Report(elapsed => Line(stage, done, total, elapsed));
 
+    /// <summary>Tells how far work is whose steps are counted.</summary>
+    /// <param name="done">Steps that are done.</param>
+    /// <param name="count">Steps in all.</param>
+    /// <param name="what">What they are: <c>new rows</c>.</param>
+    public void Report(long done, long count, string what) => Report(elapsed =>
+    {
+        string left = done > 0 && count > done ? $", {Shown.Duration(elapsed * ((double)(count - done) / done))} left" : "";
+        return $"{Shown.Count(done)} of {Shown.Count(count)} {what}{left}";
+    });
+
     /// <summary>Tells how far work without bytes is.</summary>
     public void Report(string line) => Report(_ => line);
 
