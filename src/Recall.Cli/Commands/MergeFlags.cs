@@ -37,7 +37,7 @@ sealed class MergeFlags(params string[] withoutEffect)
     IEnumerable<Option> Unused =>
     [
         .. new Option[] { _weights, _shardSize, _seed }.Where(option => withoutEffect.Contains(option.Name)),
-        .. Switches.Where(flag => withoutEffect.Contains(flag.Name)).SelectMany(flag => flag.Options),
+        .. Switches.Where(flag => withoutEffect.Contains(flag.Name)).Select(flag => flag.Changing),
     ];
 
     /// <summary>Adds all to a command.</summary>
@@ -52,6 +52,9 @@ sealed class MergeFlags(params string[] withoutEffect)
         _mergekit.AddTo(command);
     }
 
+    /// <summary>Those of a whole checkpoint, for a command that may write something else.</summary>
+    public IEnumerable<Option> OfCheckpoints => [_weights, _shardSize, _seed, _copyTokenizer.Changing, _writeModelCard.Changing];
+
     /// <summary>The options as typed; those of mergekit without meaning here are noted.</summary>
     public MergeOptions Read(ParseResult parse, string output, Terminal.Screen screen)
     {
@@ -60,7 +63,7 @@ sealed class MergeFlags(params string[] withoutEffect)
         return new MergeOptions
         {
             Output = output,
-            WeightsFile = parse.GetValue(_weights),
+            WeightsFile = withoutEffect.Contains(_weights.Name) ? null : parse.GetValue(_weights),
             ShardBytes = ParseSize(parse.GetValue(_shardSize)!)!.Value,
             Seed = parse.GetValue(_seed),
             Threads = parse.GetValue(_threads) ?? Environment.ProcessorCount,

@@ -35,8 +35,8 @@ sealed class Switch
         });
     }
 
-    /// <summary>Both flags.</summary>
-    public IEnumerable<Option> Options => [_on, _off];
+    /// <summary>The one of the flags that asks for something else than what holds anyway.</summary>
+    public Option Changing => _usual ? _off : _on;
 
     /// <summary>The name of the flag that turns it on.</summary>
     public string Name => _on.Name;

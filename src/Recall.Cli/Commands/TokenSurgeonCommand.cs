@@ -58,7 +58,7 @@ sealed class TokenSurgeonCommand : Verb
     };
     readonly Option<int?> _batch = new("--batch-size") { Description = "Rows are made in batches of one size", Hidden = true };
     readonly Switch _magikarp = new("--magikarp", false, "Make no row of shared tokens that look hardly trained");
-    readonly MergeFlags _flags = new(withoutEffect: ["--weights", "--allow-crimes", "--copy-tokenizer", "--write-model-card"]);
+    readonly MergeFlags _flags = new("--weights", "--allow-crimes", "--write-model-card");
     readonly Option<bool> _json = Common.Json();
 
     public TokenSurgeonCommand() : base(
@@ -110,7 +110,10 @@ sealed class TokenSurgeonCommand : Verb
         foreach (string note in plan.Merge.Notes) screen.Note($"note: {Shown.Text(note)}");
         using (var progress = new ProgressLine(screen))
         {
-            foreach (string note in plan.Prepare((done, count) => progress.Report(done, count, "new rows"), cancellation))
+            void Rows(long done, long count) =>
+                progress.Report($"{Shown.Count(done)} of {Shown.Count(count)} new rows", (double)done / count);
+            progress.Report("reading the tokens that both have");
+            foreach (string note in plan.Prepare(Rows, cancellation))
             {
                 progress.Clear();
                 screen.Note($"note: {Shown.Text(note)}");
@@ -123,11 +126,12 @@ sealed class TokenSurgeonCommand : Verb
     void NoteUnused(ParseResult parse, Screen screen, SurgeryOptions options)
     {
         string method = $"with -a {(parse.GetResult(_method) is { Tokens: [var word, ..] } ? word.Value : "omp")}";
-        bool nearest = options.Method == Approximation.CommonInterpolation;
-        if (!options.IsOfSharedTokens || options.Method == Approximation.LandmarkPca) Common.NoteUnused(parse, screen, method, _k);
-        if (!nearest) Common.NoteUnused(parse, screen, method, [_weights, .. _cosine.Options]);
-        if (options.Method != Approximation.Subword) Common.NoteUnused(parse, screen, method, _subword);
-        if (!options.IsOfSharedTokens) Common.NoteUnused(parse, screen, method, [.. _magikarp.Options]);
+        var unused = new List<Option>();
+        if (!options.IsOfSharedTokens || options.Method == Approximation.LandmarkPca) unused.Add(_k);
+        if (options.Method != Approximation.CommonInterpolation) unused.AddRange([_weights, _cosine.Changing]);
+        if (options.Method != Approximation.Subword) unused.Add(_subword);
+        if (!options.IsOfSharedTokens) unused.Add(_magikarp.Changing);
+        Common.NoteUnused(parse, screen, method, unused);
     }
 
     static Option<MatchScope> Scope(string name, string letter, string description) => Word(name, letter, description, MatchScope.No, new()
