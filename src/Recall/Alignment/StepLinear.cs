@@ -29,9 +29,11 @@ readonly record struct StepLinear(string Linear, string Name, Shape Shape)
 
     /// <summary>Its weight in a model, [out, in].</summary>
     /// <exception cref="RecallException">Not there, or of another shape.</exception>
-    public TensorSource Source(Checkpoint model, TileReader reader)
+    public TensorSource Source(Checkpoint model, TileReader reader) => View(model.Require(Name, StoredShape), reader);
+
+    /// <summary>Its weight in the tensor that holds it, [out, in].</summary>
+    public TensorSource View(TensorSource stored, TileReader reader)
     {
-        var stored = model.Require(Name, StoredShape);
         if (Transposed) return new TransposedTensor(stored, reader);
         return StoredShape == Shape ? stored : new RowRange(stored, FirstRow, Shape[0]);
     }

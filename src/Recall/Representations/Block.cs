@@ -93,8 +93,7 @@ public sealed record Block(BlockOptions Options, int Layer, IReadOnlyDictionary<
         if (Traits.QueryKeyNorm == QueryKeyNorm.HeadAfterRotation) (q, k) = NormedHeads(q, k);
         if (context.QueryScale is not null) q = q * context.QueryScale;
         if (cache is not null) (k, v) = cache.Extend(Layer, k, v);
-        int group = Options.Heads / Options.KeyValueHeads;
-        var attended = context.Attend(q, Repeat(k, group), Repeat(v, group), Kind.Window);
+        var attended = context.Attend(q, k, v, Kind.Window);
         return attended.transpose(1, 2).reshape(queries.shape[0], queries.shape[1], -1).MoveToOuterDisposeScope();
     }
 
@@ -116,14 +115,6 @@ public sealed record Block(BlockOptions Options, int Layer, IReadOnlyDictionary<
     Tensor Heads(Tensor x, int heads) =>
         // [B, T, H·D] → [B, H, T, D]
         x.view(x.shape[0], x.shape[1], heads, Options.HeadDim).transpose(1, 2);
-
-    static Tensor Repeat(Tensor x, int group)
-    {
-        // [B, Hkv, T, D] → [B, Hkv·group, T, D]: each head for the queries of its group
-        if (group == 1) return x;
-        var (rows, heads, tokens, dim) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3]);
-        return x.unsqueeze(2).expand(rows, heads, group, tokens, dim).reshape(rows, heads * group, tokens, dim);
-    }
 
     /// <summary>
     /// From what the MLP's first layers give to what goes into down: gate and up, the two fused, gate first, or up alone.

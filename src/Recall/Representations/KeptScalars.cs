@@ -22,6 +22,9 @@ static class KeptScalars
     /// <summary>a − b.</summary>
     public static Tensor Minus(this Tensor a, Tensor b) => a.add(b, MinusOne);
 
+    /// <summary>a += b · c.</summary>
+    public static void AddProduct(this Tensor a, Tensor b, Tensor c) => a.addcmul_(b, c, One);
+
     /// <summary>a + number; there are few such numbers.</summary>
     public static Tensor Plus(this Tensor a, double number) => a.add(Of(number), One);
 

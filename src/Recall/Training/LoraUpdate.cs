@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Recall.Checkpoints.Lora;
 using Recall.Representations;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Recall.Training;
@@ -24,6 +25,7 @@ public sealed class LoraUpdate : IDisposable
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator((ulong)seed, CPU);
+        using Scalar one = 1, two = 2;
         var factors = ImmutableSortedDictionary.CreateBuilder<string, (Tensor, Tensor)>(StringComparer.Ordinal);
         for (int layer = 0; layer < model.Layers; layer++)
         {
@@ -32,7 +34,8 @@ public sealed class LoraUpdate : IDisposable
                 // Experts that are stacked in one tensor are no layers of their own, and routers are left alone.
                 if (linear.Stack is not null || linear.Name == model.Kinds[layer].Mixture?.Router) continue;
                 if (!options.TargetModules.Contains(Module(linear.Name))) continue;
-                var a = (rand(options.Rank, linear.Inputs, generator: generator) * 2 - 1) / Math.Sqrt(linear.Inputs);
+                using Scalar root = Math.Sqrt(linear.Inputs);
+                var a = rand(options.Rank, linear.Inputs, generator: generator).mul(two).sub(one).div(root);
                 factors.Add(model.NameOf(layer, linear.Name), (Trained(a), Trained(zeros(linear.Outputs, options.Rank))));
             }
         }
@@ -65,7 +68,8 @@ public sealed class LoraUpdate : IDisposable
         if (!Factors.TryGetValue(block.Options.NameOf(block.Layer, name), out var factor)) return output;
         using var scope = NewDisposeScope();
         var update = nn.functional.linear(nn.functional.linear(input, factor.A), factor.B);
-        return output.add(update, Options.Scale).MoveToOuterDisposeScope();
+        using Scalar scale = Options.Scale;
+        return output.add(update, scale).MoveToOuterDisposeScope();
     }
 
     /// <summary>The factors, copied, as the writer of adapters takes them.</summary>

@@ -47,7 +47,7 @@ public class TrainConfigTests
     public void WithoutKeysALoraOfAllLinearLayersIsTrained()
     {
         var config = TrainConfig.Parse("{model: base, output: out}", "train.yaml");
-        Assert.Equal((16, 32, 7, 2e-4), (config.Lora!.Rank, config.Lora.Alpha, config.Lora.TargetModules.Length, config.LearningRate));
+        Assert.Equal((16, 32, LoraOptions.AllModules.Length, 2e-4), (config.Lora!.Rank, config.Lora.Alpha, config.Lora.TargetModules.Length, config.LearningRate));
         Assert.Equal((1.0, 1, null), (config.Clip, config.Epochs, config.Steps));
         var full = TrainConfig.Parse("{model: base, output: out, full: true, clip: 0}", "train.yaml");
         Assert.Equal((null, 2e-5, null), (full.Lora, full.LearningRate, full.Clip));
