@@ -24,12 +24,12 @@ public static class AdapterMerge
     /// <param name="config">What is asked: align or distil.</param>
     /// <param name="options">How it is run.</param>
     /// <param name="rank">The adapter's rank; null: all that there is (align only).</param>
-    /// <param name="layerDone">Told the number of each block that is done.</param>
+    /// <param name="layerDone">Told the number of each block that is done, from 0 (of the head theirs), and how many blocks there are.</param>
     /// <param name="cancellation">Stops between two steps; nothing is left behind.</param>
     /// <exception cref="RecallException">A merge that gives no adapter, or anything that <see cref="MergeRun.Plan"/> finds; or a disk that
     /// refuses.</exception>
     public static AdapterMergeResult Run(
-        MergeConfig config, MergeOptions options, int? rank, Action<int>? layerDone = null, CancellationToken cancellation = default)
+        MergeConfig config, MergeOptions options, int? rank, Action<int, int>? layerDone = null, CancellationToken cancellation = default)
     {
         var plan = MergePlan.Make(config, options);
         var planned = Check(plan, rank);
@@ -47,7 +47,7 @@ public static class AdapterMerge
             {
                 BaseModel = plan.Config.BaseModel!.Model.Path,
                 Type = plan.Config.OutDType ?? DType.F32,
-            }, card is null ? null : card.Write, layerDone, cancellation);
+            }, card is null ? null : card.Write, layer => layerDone?.Invoke(layer, plan.LayerCount), cancellation);
             WriteBeside(plan, planned, experts, baseModel, card, cancellation);
             return new AdapterMergeResult(plan with { Notes = [.. plan.Notes, .. alignment.Notes] }, losses);
         }
