@@ -27,6 +27,8 @@ public class CardCommandTests
 
         File.WriteAllText(folder["merge.yaml"], $"merge_method: recall\nbase_model: {models[0]}\nmodels:\n- {models[1]}\n- {{model: {models[2]}, samples: {texts}}}\n");
         Assert.Contains("note: combine: distil: 1 of 2 experts have texts, 1 a card", Session.Run("plan", folder["merge.yaml"], "--no-probe").Out, StringComparison.Ordinal);
+        Assert.Matches(@"(?m)^time +.* G multiplications: .* of forward passes at .* G/s, .* in float32 at .* G/s, .* in double at .* G/s\)$",
+            Session.Run("plan", folder["merge.yaml"]).Out);
         var merged = Session.Run("merge", folder["merge.yaml"], folder["merged"]);
         Assert.Equal(0, merged.ExitCode);
         Assert.StartsWith("note: combine: distil: 1 of 2 experts have texts, 1 a card", merged.Error, StringComparison.Ordinal);
