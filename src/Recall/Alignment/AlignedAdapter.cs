@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Recall.Checkpoints;
 using Recall.Checkpoints.Lora;
 using Recall.Numerics;
+using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
@@ -95,7 +96,7 @@ public static class AlignedAdapter
                 if (!whole.TryGetValue(name, out var update)) whole.Add(name,
                     update = zeros([source.Shape[0], source.Shape[1]], ScalarType.Float64).DetachFromDisposeScope());
                 var before = ExpertUpdate.Rows(source, first, rows.shape[0], reader).to_type(ScalarType.Float64);
-                update.narrow(0, first, rows.shape[0]).copy_(rows.to_type(ScalarType.Float64) - before);
+                update.narrow(0, first, rows.shape[0]).copy_(rows.to_type(ScalarType.Float64).Minus(before));
                 if (first + rows.shape[0] < source.Shape[0]) return;
                 bool transposed = alignment.Options.Traits.StoredTransposed && name != alignment.Options.Names.Head;
                 TakeCut(name, LowRankCut.OfMatrix(transposed ? update.t().contiguous() : update, rank!.Value));

@@ -5,6 +5,7 @@ using Microsoft.Win32.SafeHandles;
 using Recall.Checkpoints;
 using Recall.Checkpoints.Safetensors;
 using Recall.Numerics;
+using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
@@ -90,12 +91,12 @@ sealed class CardWriter : IDisposable
             return;
         }
         var (values, vectors) = Eigenpairs.Largest(moment.Matrix ?? moment.ToMatrix(), Math.Min(rank, moment.Size));
-        values = values.clamp(min: 0);
+        values = values.AtLeastZero();
         // The diagonal makes up for what the vectors lose by their type, too.
         var rounded = vectors.t().to_type(ScalarType.Float16).to_type(ScalarType.Float64);
         Write(input + CardLayout.Values, values);
         Write(input + CardLayout.Vectors, vectors.t());
-        Write(input + CardLayout.Diagonal, (moment.DiagonalValues() - (rounded.square() * values.unsqueeze(1)).sum([0L])).clamp(min: 0));
+        Write(input + CardLayout.Diagonal, moment.DiagonalValues().Minus((rounded.square() * values.unsqueeze(1)).sum([0L])).AtLeastZero());
     }
 
     /// <summary>Writes the sum of a merge's moments, with the ridge that it was solved with.</summary>

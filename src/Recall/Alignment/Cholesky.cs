@@ -1,3 +1,4 @@
+using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
@@ -28,16 +29,16 @@ static class Cholesky
             int width = Math.Min(block, size - first), next = first + width;
             var diagonal = matrix.narrow(0, first, width).narrow(1, first, width);
             var left = matrix.narrow(0, first, width).narrow(1, 0, first);
-            if (first > 0) diagonal.sub_(left.mm(left.t()).tril_());
+            if (first > 0) diagonal.SubtractIn(left.mm(left.t()).tril_());
             var (corner, info) = linalg.cholesky_ex(diagonal);
             if (info.item<int>() != 0) return false;
-            diagonal.copy_(diagonal.triu(1).add_(corner));
+            diagonal.copy_(diagonal.triu(1).AddIn(corner));
             for (int row = next; row < size; row += Rows)
             {
                 using var inner = NewDisposeScope();
                 int count = Math.Min(Rows, size - row);
                 var panel = matrix.narrow(0, row, count).narrow(1, first, width);
-                if (first > 0) panel.sub_(matrix.narrow(0, row, count).narrow(1, 0, first).mm(left.t()));
+                if (first > 0) panel.SubtractIn(matrix.narrow(0, row, count).narrow(1, 0, first).mm(left.t()));
                 panel.copy_(linalg.solve_triangular(corner.t(), panel, upper: true, left: false));
             }
         }
@@ -72,7 +73,7 @@ static class Cholesky
             using var scope = NewDisposeScope();
             int count = Math.Min(Block, size - first), rest = size - first - count;
             var block = matrix.narrow(0, first, count).narrow(1, first, count);
-            block.copy_(block.triu().add_(block.triu(1).t()));
+            block.copy_(block.triu().AddIn(block.triu(1).t()));
             if (rest == 0) continue;
             var right = matrix.narrow(0, first, count).narrow(1, first + count, rest);
             matrix.narrow(0, first + count, rest).narrow(1, first, count).copy_(right.t());

@@ -50,7 +50,7 @@ sealed record ExpertUpdate : IDisposable
             };
         }
         var values = Rows(expert, first, rows, reader);
-        return new ExpertUpdate { Matrix = (values.to_type(ScalarType.Float64) - baseRows).MoveToOuterDisposeScope() };
+        return new ExpertUpdate { Matrix = values.to_type(ScalarType.Float64).Minus(baseRows).MoveToOuterDisposeScope() };
     }
 
     /// <summary>
@@ -67,7 +67,7 @@ sealed record ExpertUpdate : IDisposable
         reader.BeginTensor();
         var left = tensor(reader.Whole(b).ToArray(), [b.Shape[0], b.Shape[1]]);
         var right = tensor(reader.Whole(a).ToArray(), [a.Shape[0], a.Shape[1]]);
-        return (left.to_type(ScalarType.Float64) * update.Scale, right);
+        return (left.to_type(ScalarType.Float64).Scaled(update.Scale), right);
     }
 
     /// <summary>Whether two tensors are made of the same stored ones in the same way.</summary>

@@ -1,3 +1,4 @@
+using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
@@ -45,7 +46,7 @@ sealed class LayerStatistics(TokenSelection tokens, IReadOnlyList<Tensor> inputs
                 int count = Math.Min(BlockColumns, Size - first);
                 var left = rows.narrow(1, first, count);
                 var right = rows.narrow(1, first, Size - first);
-                sum.narrow(0, first, count).narrow(1, first, Size - first).add_(left.t().mm(right));
+                sum.narrow(0, first, count).narrow(1, first, Size - first).AddIn(left.t().mm(right));
             }
         }
         Cholesky.Mirror(sum);
@@ -57,7 +58,7 @@ sealed class LayerStatistics(TokenSelection tokens, IReadOnlyList<Tensor> inputs
     {
         using var scope = NewDisposeScope();
         var type = Size <= Small ? ScalarType.Float64 : ScalarType.Float32;
-        sum.add_(Weighted(batch, others, type).t().mm(Weighted(batch, inputs[batch], type)));
+        sum.AddIn(Weighted(batch, others, type).t().mm(Weighted(batch, inputs[batch], type)));
     }
 
     /// <summary>Rows of real tokens times the roots of their weights: [tokens, n].</summary>

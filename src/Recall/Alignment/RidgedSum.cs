@@ -1,3 +1,5 @@
+using Recall.Representations;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
@@ -46,7 +48,8 @@ sealed class RidgedSum : IDisposable
         double mean = diagonal.sum().item<double>() / sum.shape[0], asked = ridge;
         for (int raise = 0; raise <= MostRaises; raise++, ridge = Math.Max(ridge, 1e-9) * 10)
         {
-            using var ridged = diagonal + ridge * mean;
+            using Scalar added = ridge * mean;
+            using var ridged = diagonal.add(added);
             if (raise == 0) sum.diagonal().copy_(ridged);
             else Cholesky.Restore(sum, ridged);
             if (!Cholesky.Factorise(sum)) continue;
@@ -69,12 +72,13 @@ sealed class RidgedSum : IDisposable
         double absolute = ridge * moments.Sum(moment => moment.Trace) / size;
         var diagonal = full(size, absolute, ScalarType.Float64);
         foreach (var moment in moments)
-            if (moment.Diagonal is not null) diagonal.add_(moment.Diagonal);
+            if (moment.Diagonal is not null) diagonal.AddIn(moment.Diagonal);
         var factors = moments.Where(moment => moment.Factor is not null).Select(moment => moment.Factor!).ToArray();
         var rows = factors.Length == 0 ? zeros([0, size], ScalarType.Float64) : cat(factors, 0);
         var inverse = diagonal.reciprocal();
         var small = (rows * inverse).mm(rows.t());
-        small.diagonal().add_(1);
+        using Scalar one = 1;
+        small.diagonal().add_(one);
         var (factor, _) = linalg.cholesky_ex(small);
         return new RidgedSum(absolute, factor.DetachFromDisposeScope(), null, rows.DetachFromDisposeScope(), inverse.DetachFromDisposeScope());
     }
@@ -88,7 +92,7 @@ sealed class RidgedSum : IDisposable
         var scaled = numerators * _inverse!;
         if (_rows.shape[0] == 0) return scaled.MoveToOuterDisposeScope();
         var inside = Cholesky.Solve(_factor, scaled.mm(_rows.t()));
-        return (scaled - inside.mm(_rows) * _inverse!).MoveToOuterDisposeScope();
+        return scaled.Minus(inside.mm(_rows) * _inverse!).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using Recall.Checkpoints;
+using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
@@ -36,7 +37,7 @@ sealed class StepSums : IDisposable
         // A is that of the cards alone, yet: W_base Σ G_i of them costs one product, and no matrix more.
         if (distil && cards.Count > 0)
             foreach (var linear in linears)
-                walk(null, linear, (first, rows, _) => _targets[linear.Linear].narrow(0, first, rows.shape[0]).add_(rows.mm(Sum)));
+                walk(null, linear, (first, rows, _) => _targets[linear.Linear].narrow(0, first, rows.shape[0]).AddIn(rows.mm(Sum)));
         foreach (var member in members.Where(member => member.Own is not null)) Fold(member, moment, false);
     }
 
@@ -77,9 +78,9 @@ sealed class StepSums : IDisposable
             Walk(member, linear, (first, rows, update) =>
             {
                 var product = update!.Times(moment.After);
-                numerator.narrow(0, first, rows.shape[0]).add_(product);
-                targets?.narrow(0, first, rows.shape[0]).add_(product);
-                if (moment.Ridge > 0) numerator.narrow(0, first, rows.shape[0]).add_(update.Whole() * moment.Ridge);
+                numerator.narrow(0, first, rows.shape[0]).AddIn(product);
+                targets?.narrow(0, first, rows.shape[0]).AddIn(product);
+                if (moment.Ridge > 0) numerator.narrow(0, first, rows.shape[0]).AddIn(update.Whole().Scaled(moment.Ridge));
             });
         }
     }

@@ -1,3 +1,4 @@
+using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
@@ -128,23 +129,23 @@ sealed class StepSystem : IDisposable
         using var scope = NewDisposeScope();
         var mean = zeros_like(baseRows);
         if (_first is null)
-            for (int i = 0; i < updates.Count; i++) mean.add_(updates[i].Whole() * _shares[i]);
-        if (_first is null && _inverse is null) return (baseRows + mean).MoveToOuterDisposeScope();
+            for (int i = 0; i < updates.Count; i++) mean.AddIn(updates[i].Whole().Scaled(_shares[i]));
+        if (_first is null && _inverse is null) return baseRows.Plus(mean).MoveToOuterDisposeScope();
         if (_sums is not null)
         {
-            var solved = baseRows + _sums.Numerator(linear).narrow(0, first, baseRows.shape[0]);
-            return (_second is null ? solved : _second.Solve(targets!() + solved * _second.Ridge)).MoveToOuterDisposeScope();
+            var solved = baseRows.Plus(_sums.Numerator(linear).narrow(0, first, baseRows.shape[0]));
+            return (_second is null ? solved : _second.Solve(targets!().Plus(solved.Scaled(_second.Ridge)))).MoveToOuterDisposeScope();
         }
         var numerator = zeros_like(baseRows);
         for (int i = 0; i < updates.Count; i++)
         {
-            numerator.add_(updates[i].Times(_moments[i].After));
-            if (_moments[i].Ridge > 0) numerator.add_(updates[i].Whole() * _moments[i].Ridge);
+            numerator.AddIn(updates[i].Times(_moments[i].After));
+            if (_moments[i].Ridge > 0) numerator.AddIn(updates[i].Whole().Scaled(_moments[i].Ridge));
         }
-        if (_inverse is not null) return (baseRows + mean + (numerator - mean.mm(Sum!)).mm(_inverse)).MoveToOuterDisposeScope();
-        var aligned = baseRows + _first!.Solve(numerator);
+        if (_inverse is not null) return baseRows.Plus(mean).Plus(numerator.Minus(mean.mm(Sum!)).mm(_inverse)).MoveToOuterDisposeScope();
+        var aligned = baseRows.Plus(_first!.Solve(numerator));
         if (_second is null) return aligned.MoveToOuterDisposeScope();
-        return _second.Solve(targets!() + aligned * _second.Ridge).MoveToOuterDisposeScope();
+        return _second.Solve(targets!().Plus(aligned.Scaled(_second.Ridge))).MoveToOuterDisposeScope();
     }
 
     /// <summary>
@@ -160,8 +161,8 @@ sealed class StepSystem : IDisposable
             if (updates[i] is not var (left, right)) continue;
             right = right.to_type(ScalarType.Float64);
             lefts.Add(left);
-            if (_first is null) rights.Add(right * _shares[i]);
-            else rights.Add(_first.Solve(_moments[i].After(right) + right * _moments[i].Ridge));
+            if (_first is null) rights.Add(right.Scaled(_shares[i]));
+            else rights.Add(_first.Solve(_moments[i].After(right).Plus(right.Scaled(_moments[i].Ridge))));
         }
         if (lefts.Count == 0) return null;
         return (cat(lefts, 1).MoveToOuterDisposeScope(), cat(rights, 0).MoveToOuterDisposeScope());
@@ -171,7 +172,7 @@ sealed class StepSystem : IDisposable
     {
         using var scope = NewDisposeScope();
         var (values, vectors) = linalg.eigh(sum);
-        var kept = values.gt(values.max() * SmallestEigenvalue);
+        var kept = values.gt(values.max().Scaled(SmallestEigenvalue));
         var inverse = where(kept, values.reciprocal(), zeros_like(values));
         return (vectors * inverse).mm(vectors.t()).MoveToOuterDisposeScope();
     }

@@ -69,7 +69,7 @@ sealed class TextStream(TextSet texts, bool onDisk) : IDisposable
                 break;
             case StepKind.Output:
                 var before = _hidden;
-                _hidden = Each(batch => before[batch] + block.AttentionOutput(Output(batch, 0)));
+                _hidden = Each(batch => before[batch].Plus(block.AttentionOutput(Output(batch, 0))));
                 Replace(ref _inputs, Each(batch => block.MlpInput(block.Options.Parallel ? before[batch] : _hidden[batch])));
                 Replace(ref before, []);
                 break;
@@ -96,7 +96,7 @@ sealed class TextStream(TextSet texts, bool onDisk) : IDisposable
 
         void End(Func<int, Tensor> given)
         {
-            Replace(ref _hidden, Each(batch => _hidden[batch] + block.MlpOutput(given(batch))));
+            Replace(ref _hidden, Each(batch => _hidden[batch].Plus(block.MlpOutput(given(batch)))));
             Replace(ref _inputs, []);
         }
     }
@@ -135,7 +135,7 @@ sealed class TextStream(TextSet texts, bool onDisk) : IDisposable
     }
 
     static Tensor WithBias(Block block, string name, Tensor output) =>
-        block.Weights.GetValueOrDefault(name + ".bias") is { } bias ? output + bias : output;
+        block.Weights.GetValueOrDefault(name + ".bias") is { } bias ? output.Plus(bias) : output;
 
     static void Replace(ref Tensor[] held, Tensor[] next)
     {

@@ -272,7 +272,9 @@ sealed class TensorPlanner
         int other = 1 + tensors.Skip(1).TakeWhile(tensor => tensor.Shape == tensors[0].Shape).Count();
         throw new RecallException(
             $"{_config.File}: {inputs.Name}: the shapes differ: {tensors[0].Shape} in {inputs.ModelNames[0]}, {tensors[other].Shape} in {inputs.ModelNames[other]}"
-            + (inputs.IsEmbedding ? "; models with different vocabularies merge with a 'tokenizer' key" : ""));
+            + (!inputs.IsEmbedding ? "" : _method is LeastSquares
+                ? $"; {_method.Name} lets all models read the same token ids: give them one vocabulary first, by recall tokensurgeon MODEL DONOR OUT"
+                : "; models with different vocabularies merge with a 'tokenizer' key"));
     }
 
     (TensorInputs, ImmutableArray<TensorSource>) FitToBase(TensorInputs inputs, ImmutableArray<TensorSource> tensors, bool matrices)

@@ -44,4 +44,20 @@ static class KeptScalars
 
     /// <summary>a with rows added: those of <paramref name="added"/> to the rows of these numbers.</summary>
     public static Tensor WithRows(this Tensor a, Tensor rows, Tensor added) => a.index_add(0, rows, added, One);
+
+    /// <summary>sum += addend.</summary>
+    public static Tensor AddIn(this Tensor sum, Tensor addend) => sum.add_(addend, One);
+
+    /// <summary>sum −= addend.</summary>
+    public static Tensor SubtractIn(this Tensor sum, Tensor addend) => sum.add_(addend, MinusOne);
+
+    /// <summary>a · number, where numbers are many, or a is in double precision.</summary>
+    public static Tensor Scaled(this Tensor a, double number)
+    {
+        using Scalar factor = number;
+        return a.mul(factor);
+    }
+
+    /// <summary>max(a, 0).</summary>
+    public static Tensor AtLeastZero(this Tensor a) => a.clamp(min: Zero);
 }

@@ -4,6 +4,8 @@ using Recall.Checkpoints;
 using Recall.Configuration;
 using Recall.Planning;
 using Recall.Representations;
+using Recall.Tests.Merging;
+using Recall.Tokenization;
 
 namespace Recall.Tests.Alignment;
 
@@ -215,6 +217,9 @@ public sealed class AlignedMergeTests : IDisposable
         File.WriteAllBytes(damaged, bytes);
         Refused("layers.1.mlp.in.diagonal holds values that no second moment has", () => Merge(With(damaged)));
         Assert.False(Directory.Exists(_folder["merged"]));
+        string header = System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(good)).Replace("\"rank\":\"4\"", "\"rank\":\"8\"");
+        File.WriteAllBytes(damaged, System.Text.Encoding.Latin1.GetBytes(header));
+        Refused($"{damaged}: layers.0.attention.in.values is F32 [4]; a card of rank 8 has F32 [8] there", () => Plan(With(damaged)));
         Refused("is no card of layer statistics", () => Plan(With(Path.Combine(Shared("base"), "model.safetensors"))));
         Refused("was made with answers 1, the merge asks for 2", () =>
             Plan(Config("recall: {combine: distil, answers: 2}\n", ("expert-1", $", card: {good}"), AllWithTexts[2])));
@@ -236,6 +241,26 @@ public sealed class AlignedMergeTests : IDisposable
     }
 
     [Theory]
+    [InlineData("""{"text": "a word", "answer": "\u0001"}""", "the answer of row 1, '\\u0001', has no tokens")]
+    [InlineData("""{"text": "\u0001", "answer": "yes"}""", "the text of row 1 has no tokens before its answer")]
+    [InlineData("""{"text": "\u0001"}""", "is empty: it has no tokens")]
+    public void Texts_and_answers_that_have_no_tokens_are_refused(string row, string message)
+    {
+        File.WriteAllText(_folder["none.jsonl"], row + "\n");
+        // This tokenizer drops control characters; without its post-processor it adds nothing either.
+        var json = JsonNode.Parse(File.ReadAllText(Fixtures.Path("tokenizers", "bert-uncased", "tokenizer.json")))!;
+        json["post_processor"] = null;
+        var tokenizer = Tokenizer.Parse(System.Text.Encoding.UTF8.GetBytes(json.ToJsonString()), "tokenizer.json");
+        var refused = Assert.ThrowsAny<RecallException>(() =>
+        {
+            var texts = AlignmentSamples.Read("expert", _folder["none.jsonl"], null, () => tokenizer, 20, 64);
+            using var alignment = new LayerAlignment(GoldenAlignment.Base(Set),
+                [new AlignmentExpert("expert", GoldenAlignment.Base(Set), texts)], new AlignmentOptions { Kind = AlignmentKind.Distil });
+        });
+        Assert.Contains(message, refused.Message);
+    }
+
+    [Theory]
     [InlineData("""{"ids": [5], "answer": 1}""")]
     [InlineData("""{"ids": [5, 5, 5, 5, 5, 5], "answer": 5}""")]
     [InlineData("""{"ids": [5, 6, 7]}""")]
@@ -250,6 +275,20 @@ public sealed class AlignedMergeTests : IDisposable
     public void Experts_of_another_base_are_refused()
     {
         string other = Fixtures.Shared("golden", "align", "adapter-like", "expert-1");
-        Assert.ThrowsAny<RecallException>(() => Plan(Config("", (other, $", samples: {Samples("expert-1")}"), AllWithTexts[1])));
+        string message = Assert.ThrowsAny<RecallException>(() =>
+            Plan(Config("", (other, $", samples: {Samples("expert-1")}"), AllWithTexts[1]))).Message;
+        Assert.Contains(other, message);
+        Assert.Contains("have different architectures", message);
+
+        // Of the same family, and of other sizes.
+        TinyModel.Write(_folder["other"], 1);
+        string config = Config("", (_folder["other"], $", samples: {Samples("expert-1")}"), (other, $", samples: {Samples("expert-2")}"));
+        message = Assert.ThrowsAny<RecallException>(() =>
+            Plan(config.Replace(Shared("base"), Fixtures.Shared("golden", "align", "adapter-like", "base")))).Message;
+        Assert.Contains(_folder["other"], message);
+        Assert.Contains("shape", message);
+        var expert = new AlignmentExpert("other", Checkpoint.Open(_folder["other"]), [new AlignmentText([1, 2], 1)]);
+        Assert.Contains("it is an expert of another base", Assert.Throws<RecallException>(() => new LayerAlignment(GoldenAlignment.Base(Set), [expert],
+            new AlignmentOptions { Kind = AlignmentKind.Distil })).Message);
     }
 }
