@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Nodes;
 using Recall.Checkpoints;
 using Recall.Checkpoints.Architectures;
 using Recall.Configuration;
@@ -169,7 +170,11 @@ sealed class TensorPlanner
         {
             var lacking = Enumerable.Range(0, sources.Length).First(i => found[i] is null);
             if (required)
-                throw new RecallException(sources[lacking].Describe($"model {_models[sources[lacking].Model].Name} lacks tensor {names[lacking]}"));
+            {
+                string why = have.Count > 0 ? $", which {_models[sources[have[0]].Model].Name} has" : $", which a model of class {_architecture.ClassNames.FirstOrDefault()} needs";
+                throw new RecallException(sources[lacking].Describe(
+                    $"model {_models[sources[lacking].Model].Name} lacks tensor {names[lacking]}{why}: are all of its files there, and is its config.json its own?"));
+            }
             string only = string.Join(", ", have.Select(i => _models[sources[i].Model].Name).Distinct());
             if ((_architecture.IsKnown && rule == Rule.None) || sources.Any(source => source.Model == slice.Base && !have.Exists(i => sources[i].Model == slice.Base)))
             {
@@ -272,7 +277,18 @@ sealed class TensorPlanner
         int other = 1 + tensors.Skip(1).TakeWhile(tensor => tensor.Shape == tensors[0].Shape).Count();
         throw new RecallException(
             $"{_config.File}: {inputs.Name}: the shapes differ: {tensors[0].Shape} in {inputs.ModelNames[0]}, {tensors[other].Shape} in {inputs.ModelNames[other]}"
-            + (inputs.IsEmbedding ? "; models with different vocabularies merge with a 'tokenizer' key" : ""));
+            + (inputs.IsEmbedding ? "; models with different vocabularies merge with a 'tokenizer' key" : Sizes(inputs.ModelNames[0], inputs.ModelNames[other])));
+    }
+
+    /// <summary>What the configs of two models say of their sizes, and what to do.</summary>
+    string Sizes(string first, string second)
+    {
+        JsonObject Config(string name) => _models.First(model => model.Name == name).Checkpoint.Config;
+        var (a, b) = (Config(first), Config(second));
+        var differ = new[] { "hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim" }
+            .Where(key => a[key] is not null && b[key] is not null && !JsonNode.DeepEquals(a[key], b[key]))
+            .Select(key => $"{key} is {a[key]!.ToJsonString()} and {b[key]!.ToJsonString()}").ToList();
+        return $"{(differ.Count == 0 ? "" : $" ({string.Join(", ", differ)})")}; only models of the same sizes can be merged";
     }
 
     (TensorInputs, ImmutableArray<TensorSource>) FitToBase(TensorInputs inputs, ImmutableArray<TensorSource> tensors, bool matrices)
