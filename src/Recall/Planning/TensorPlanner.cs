@@ -270,7 +270,7 @@ sealed class TensorPlanner
         if (_method.Shapes == ShapeRule.CropEmbeddings && matrices)
         {
             long rows = tensors.Min(tensor => tensor.Shape[0]), columns = tensors.Min(tensor => tensor.Shape[1]);
-            _notes.Add($"{inputs.Name}: the models have {string.Join(", ", tensors.Select(tensor => tensor.Shape))}: cut to [{rows}, {columns}], which all have");
+            _notes.Add($"{inputs.Name}: the models have {string.Join(", ", tensors.Select(tensor => tensor.Shape))}: cut to [{rows}, {columns}], which all have{WithoutLoss}");
             return (inputs with { Shape = new Shape(rows, columns) }, [.. tensors.Select(tensor => Crop(tensor, rows, columns))]);
         }
         if (_method.Shapes == ShapeRule.CropToBaseOrSkip && inputs.BaseIndex >= 0) return FitToBase(inputs, tensors, matrices);
@@ -279,6 +279,10 @@ sealed class TensorPlanner
             $"{_config.File}: {inputs.Name}: the shapes differ: {tensors[0].Shape} in {inputs.ModelNames[0]}, {tensors[other].Shape} in {inputs.ModelNames[other]}"
             + (inputs.IsEmbedding ? "; models with different vocabularies merge with a 'tokenizer' key" : Sizes(inputs.ModelNames[0], inputs.ModelNames[other])));
     }
+
+    /// <summary>How to keep what is cut off.</summary>
+    string WithoutLoss => _config.Tokenizer is null && _models.Any(model => model.Checkpoint.Files.Any(file => file.Name == "tokenizer.json"))
+        ? " (tokenizer_source: union keeps every token)" : "";
 
     /// <summary>What the configs of two models say of their sizes, and what to do.</summary>
     string Sizes(string first, string second)
@@ -306,7 +310,7 @@ sealed class TensorPlanner
             {
                 if (tensors[i].Shape[0] < shape[0] || tensors[i].Shape[1] < shape[1])
                     throw new RecallException($"{_config.File}: {inputs.Name}: {inputs.ModelNames[i]} has {tensors[i].Shape}, less than the base's {shape}");
-                _notes.Add($"{inputs.Name}: {inputs.ModelNames[i]} has {tensors[i].Shape}: cut to the base's {shape}");
+                _notes.Add($"{inputs.Name}: {inputs.ModelNames[i]} has {tensors[i].Shape}: cut to the base's {shape}{WithoutLoss}");
                 fitted[i] = Crop(tensors[i], shape[0], shape[1]);
                 keep.Add(i);
             }
