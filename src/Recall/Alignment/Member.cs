@@ -62,7 +62,7 @@ sealed class Member : IDisposable
         using var scope = NewDisposeScope();
         if (_options.Kind == AlignmentKind.Distil)
         {
-            var both = Own.Routing.Zip(Merged!.Routing, (own, merged) => new MixtureRouting(own.Weights + merged.Weights)).ToList();
+            var both = Own.Routing.Zip(Merged!.Routing, (own, merged) => new MixtureRouting(own.Weights.Plus(merged.Weights))).ToList();
             Route(step.Expert, both, Merged.Routing);
             return;
         }

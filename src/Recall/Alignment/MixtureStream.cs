@@ -38,7 +38,7 @@ sealed class MixtureStream : IDisposable
 
     /// <summary>Adds what the shared MLP gives.</summary>
     public void AddShared(int batch, Tensor output) =>
-        Sums[batch].add_(_texts.All.Rows(batch, MixtureRouting.Gated(output, _shared[batch][0])));
+        Sums[batch].AddIn(_texts.All.Rows(batch, MixtureRouting.Gated(output, _shared[batch][0])));
 
     /// <summary>Begins an expert on these tokens.</summary>
     public void Begin(int expert, IReadOnlyList<Tensor> tokens)

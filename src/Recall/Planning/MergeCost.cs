@@ -12,8 +12,11 @@ public sealed record MergeCost(long BytesToRead, long OutputBytes, long PeakMemo
 {
     const long Runtime = 60_000_000, LibTorch = 350_000_000;
 
-    /// <summary>What allocators and BLAS keep back beside what is asked of them, in merges by least squares: as measured.</summary>
-    const long KeptBack = 400_000_000;
+    /// <summary>
+    /// What allocators and BLAS keep back beside what is asked of them, in merges by least squares, and for each element of the largest
+    /// matrix: as measured.
+    /// </summary>
+    const long KeptBack = 300_000_000, KeptBackAnElement = 18;
 
     internal static MergeCost Of(
         ImmutableArray<OutputTensor> tensors, ImmutableArray<OutputShard> shards, LayerWeighting? weighting, MergeOptions options)
@@ -61,7 +64,7 @@ public sealed record MergeCost(long BytesToRead, long OutputBytes, long PeakMemo
         long step = 12 * largest + 4 * tokens * widest + 12 * Math.Min(tokens, 2048) * widest + 8 * widest * widest;
         long statistics = matrices.GroupBy(tensor => (tensor.WeightLayer, Inputs: tensor.Shape[1]))
             .Select(group => Statistics(alignment.Experts.Length, group.Key.Inputs, group.Sum(tensor => tensor.Shape[0]))).DefaultIfEmpty().Max();
-        long memory = Runtime + LibTorch + KeptBack + layers.Select(Stored).DefaultIfEmpty().Max() + 6 * 8 * Math.Min(largest, 4 << 20) + states + Math.Max(statistics, step);
+        long memory = Runtime + LibTorch + KeptBack + KeptBackAnElement * largest + layers.Select(Stored).DefaultIfEmpty().Max() + 6 * 8 * Math.Min(largest, 4 << 20) + states + Math.Max(statistics, step);
         return new MergeCost(Stored(tensors), shards.Sum(shard => shard.Length), memory, matrices.Sum(tensor => tensor.Shape.Elements) * 2 * Math.Max(read, 1));
     }
 

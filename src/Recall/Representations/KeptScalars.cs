@@ -39,12 +39,6 @@ static class KeptScalars
     /// <summary>0 where the mask is true.</summary>
     public static Tensor ZeroWhere(this Tensor a, Tensor mask) => a.masked_fill(mask, Zero);
 
-    /// <summary>−∞ where the mask is true.</summary>
-    public static Tensor HiddenWhere(this Tensor a, Tensor mask) => a.masked_fill(mask, MinusInfinity);
-
-    /// <summary>a with rows added: those of <paramref name="added"/> to the rows of these numbers.</summary>
-    public static Tensor WithRows(this Tensor a, Tensor rows, Tensor added) => a.index_add(0, rows, added, One);
-
     /// <summary>sum += addend.</summary>
     public static Tensor AddIn(this Tensor sum, Tensor addend) => sum.add_(addend, One);
 
@@ -60,4 +54,10 @@ static class KeptScalars
 
     /// <summary>max(a, 0).</summary>
     public static Tensor AtLeastZero(this Tensor a) => a.clamp(min: Zero);
+
+    /// <summary>−∞ where the mask is true.</summary>
+    public static Tensor HiddenWhere(this Tensor a, Tensor mask) => a.masked_fill(mask, MinusInfinity);
+
+    /// <summary>a with rows added: those of <paramref name="added"/> to the rows of these numbers.</summary>
+    public static Tensor WithRows(this Tensor a, Tensor rows, Tensor added) => a.index_add(0, rows, added, One);
 }

@@ -4,6 +4,7 @@ using Recall.Checkpoints.Safetensors;
 using Recall.Configuration;
 using Recall.Planning;
 using Recall.Representations;
+using Recall.Tests.Merging;
 using Recall.Tests.Representations;
 using static Recall.Tests.Alignment.FamilyModels;
 
@@ -165,16 +166,36 @@ public sealed class FamilyAlignmentTests : TorchTests
     public void A_merge_file_gives_the_same_model(string family, string method, string options, AlignmentKind kind)
     {
         using var folder = new TemporaryFolder();
-        string path = Fixtures.Path("architectures", family);
         var experts = Experts(Base(family), 2, texts: 4);
-        var models = experts.Select(expert =>
-        {
-            Write(folder[expert.Name], path, expert);
-            return $"- {{model: {folder[expert.Name]}, samples: {folder[expert.Name, "texts.jsonl"]}}}\n";
-        });
-        MergeRun.Run(MergeConfig.Parse($"{method}\nbase_model: {path}\nmodels:\n{string.Concat(models)}{options}\n", "merge.yaml"),
-            new MergeOptions { Output = folder["merged"], Threads = 2 });
+        MergeRun.Run(MergeFile(folder, family, experts, method, options), new MergeOptions { Output = folder["merged"], Threads = 2 });
         AssertNear(1e-6, Weights(Checkpoint.Open(folder["merged"])), GoldenAlignment.Merge(Base(family), experts, Options(kind)));
+    }
+
+    static MergeConfig MergeFile(TemporaryFolder folder, string family, IReadOnlyList<AlignmentExpert> experts, string method, string options)
+    {
+        string path = Fixtures.Path("architectures", family);
+        foreach (var expert in experts) Write(folder[expert.Name], path, expert);
+        var models = experts.Select(expert => $"- {{model: {folder[expert.Name]}, samples: {folder[expert.Name, "texts.jsonl"]}}}\n");
+        return MergeConfig.Parse($"{method}\nbase_model: {path}\nmodels:\n{string.Concat(models)}{options}\n", "merge.yaml");
+    }
+
+    [Theory]
+    [InlineData("gpt2", "merge_method: recall", "recall: {combine: distil, compute: float32}")]
+    [InlineData("phi3", "merge_method: recall", "recall: {combine: distil, compute: float32}")]
+    [InlineData("qwen2-moe", "merge_method: recall", "recall: {combine: distil, compute: float32}")]
+    [InlineData("granitemoe", "merge_method: regmean++", "recall: {compute: float32}")]
+    public void Stopped_after_a_block_it_goes_on_to_the_same_bytes(string family, string method, string options)
+    {
+        using var folder = new TemporaryFolder();
+        var config = MergeFile(folder, family, Experts(Base(family), 2, texts: 4), method, options + "\ndtype: bfloat16");
+        MergeOptions To(string output) => new() { Output = folder[output], Threads = 1, JournalInterval = TimeSpan.Zero };
+        MergeRun.Run(config, To("whole"));
+        using var cancellation = new CancellationTokenSource();
+        var stop = new Listener(progress => { if (progress.Stage == "layer 2") cancellation.Cancel(); });
+        Assert.ThrowsAny<OperationCanceledException>(() => MergeRun.Run(config, To("out"), stop, cancellation.Token));
+        Assert.True(File.Exists(folder["out", "recall.journal"]));
+        MergeRun.Run(config, To("out"));
+        Assert.Equal(TinyModel.Bytes(folder["whole"]), TinyModel.Bytes(folder["out"]));
     }
 
     static void Write(string folder, string origin, AlignmentExpert expert)
