@@ -1,8 +1,6 @@
 using Recall.Alignment;
 using Recall.Checkpoints;
-using Recall.Checkpoints.Safetensors;
 using Recall.Configuration;
-using Recall.Planning;
 using Recall.Representations;
 using Recall.Tests.Representations;
 using static Recall.Tests.Alignment.FamilyModels;
@@ -154,36 +152,6 @@ public sealed class FamilyAlignmentTests : TorchTests
         Assert.Equal(perLayer * options.Layers + (options.TiedEmbeddings ? 0 : 1), withCards[0].Card!.Inputs.Count);
         var (fromCards, fromTexts) = (Weights(Merged(baseModel, withCards, Options(AlignmentKind.Align))), Weights(Merged(baseModel, experts, Options(AlignmentKind.Align))));
         AssertNear(1e-4, fromCards, fromTexts);
-    }
-
-    /// <summary>From a merge file to a folder, also where a layer is written as columns of a tensor, or as a part of a stack.</summary>
-    [Theory]
-    [InlineData("gpt2", "merge_method: recall", "recall: {combine: distil, compute: float32}", AlignmentKind.Distil)]
-    [InlineData("phi3", "merge_method: regmean", "recall: {compute: float32}", AlignmentKind.RegMean)]
-    [InlineData("qwen2-moe", "merge_method: regmean++", "recall: {compute: float32}", AlignmentKind.RegMeanPlusPlus)]
-    [InlineData("granitemoe", "merge_method: recall", "recall: {combine: align, compute: float32}", AlignmentKind.Align)]
-    public void A_merge_file_gives_the_same_model(string family, string method, string options, AlignmentKind kind)
-    {
-        using var folder = new TemporaryFolder();
-        string path = Fixtures.Path("architectures", family);
-        var experts = Experts(Base(family), 2, texts: 4);
-        var models = experts.Select(expert =>
-        {
-            Write(folder[expert.Name], path, expert);
-            return $"- {{model: {folder[expert.Name]}, samples: {folder[expert.Name, "texts.jsonl"]}}}\n";
-        });
-        MergeRun.Run(MergeConfig.Parse($"{method}\nbase_model: {path}\nmodels:\n{string.Concat(models)}{options}\n", "merge.yaml"),
-            new MergeOptions { Output = folder["merged"], Threads = 2 });
-        AssertNear(1e-6, Weights(Checkpoint.Open(folder["merged"])), GoldenAlignment.Merge(Base(family), experts, Options(kind)));
-    }
-
-    static void Write(string folder, string origin, AlignmentExpert expert)
-    {
-        Directory.CreateDirectory(folder);
-        File.Copy(Path.Combine(origin, "config.json"), Path.Combine(folder, "config.json"));
-        SafetensorsWriter.Write(Path.Combine(folder, "model.safetensors"), 
-            expert.Checkpoint.Tensors.Select(tensor => TensorBytes.Of(tensor.Name, tensor.Shape, GoldenAlignment.Read(tensor))));
-        File.WriteAllLines(Path.Combine(folder, "texts.jsonl"), expert.Texts.Select(text => $"{{\"ids\": [{string.Join(", ", text.Ids)}], \"answer\": {text.Answer}}}"));
     }
 
     /// <summary>Tensors of GGUF have other names and layouts; the pass is that of the same model.</summary>
