@@ -1,4 +1,3 @@
-using Recall.Checkpoints;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
