@@ -101,12 +101,12 @@ static partial class ForwardBenchmark
         public double Bare()
         {
             using var scope = NewDisposeScope();
-            var inputs = _model.Options.Linears.Select(linear => linear.Inputs).Distinct().ToDictionary(size => size, size =>
+            var inputs = _model.Options.Linears(0).Select(linear => linear.Inputs).Distinct().ToDictionary(size => size, size =>
                 _batches.ConvertAll(batch => randn([.. batch.Batch.Ids.shape, size]).to_type(_model.Type)));
             double start = Now();
             for (int batch = 0; batch < _batches.Count; batch++)
                 foreach (var block in _model.Blocks)
-                    foreach (var linear in block.Options.Linears)
+                    foreach (var linear in block.Options.Linears(block.Layer))
                         nn.functional.linear(inputs[linear.Inputs][batch], block.Weights[linear.Name + ".weight"]).Dispose();
             return Now() - start;
         }

@@ -1,5 +1,3 @@
-using Recall.Checkpoints;
-using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;

@@ -1,4 +1,3 @@
-using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;

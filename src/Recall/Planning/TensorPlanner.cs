@@ -132,8 +132,9 @@ sealed class TensorPlanner
         }
     }
 
-    /// <summary>True for the two tensors that no model is without.</summary>
-    bool IsNeeded(string name) => _architecture.IsKnown && name.Length > 0 && (name == _architecture.Embedding || name == _architecture.FinalNorm)
+    /// <summary>True for the two tensors that no model is without, a few families excepted.</summary>
+    bool IsNeeded(string name) => _architecture.IsKnown && name.Length > 0
+        && (name == _architecture.Embedding || (name == _architecture.FinalNorm && !_architecture.FinalNormMayLack))
         && _architecture.ModuleOf(name) == _module.Name && _module.LayerOf(name) is null;
 
     /// <summary>A norm's or head's weight, or the bias beside it.</summary>
