@@ -159,18 +159,17 @@ static unsafe class CausalAttention
         for (int i = endSeen; i < to; i++) scores[i] = float.NegativeInfinity;
         var lanes = Vector512.Create(float.NegativeInfinity);
         for (int i = from; i < to; i += 16) lanes = Vector512.Max(lanes, Vector512.Load(scores + i));
-        float largest = float.NegativeInfinity;
-        for (int lane = 0; lane < 16; lane++) largest = Math.Max(largest, lanes[lane]);
-        var (shift, sums) = (Vector512.Create(largest), Vector512<float>.Zero);
+        var eight = Vector256.Max(lanes.GetLower(), lanes.GetUpper());
+        var four = Vector128.Max(eight.GetLower(), eight.GetUpper());
+        var shift = Vector512.Create(Math.Max(Math.Max(four[0], four[1]), Math.Max(four[2], four[3])));
+        var sums = Vector512<float>.Zero;
         for (int i = from; i < to; i += 16)
         {
             var value = Softmax.Exp(Vector512.Load(scores + i) - shift);
             value.Store(scores + i);
             sums += value;
         }
-        float sum = 0;
-        for (int lane = 0; lane < 16; lane++) sum += sums[lane];
-        return sum;
+        return BlockRows.Sum(sums);
     }
 
     // [4, depth] · [depth, 64] → [4, 64]; strides are those of rows.

@@ -75,6 +75,7 @@ public sealed record Block(BlockOptions Options, int Layer, IReadOnlyDictionary<
     public Tensor Activate(Tensor gate, Tensor up)
     {
         // [B, T, intermediate] twice → [B, T, intermediate]
+        if (Options.Activation == Activation.Silu && BlockKernels.Serve(gate, up)) return BlockKernels.SiluTimes(gate, up);
         using var activated = Options.Activation switch
         {
             Activation.Silu => nn.functional.silu(gate),
@@ -90,6 +91,7 @@ public sealed record Block(BlockOptions Options, int Layer, IReadOnlyDictionary<
     public static Tensor RmsNorm(Tensor input, Tensor weight, double epsilon)
     {
         // [..., n], [n] → [..., n]
+        if (BlockKernels.Serve(input, weight)) return BlockKernels.RmsNorm(input, weight, epsilon);
         using var scope = NewDisposeScope();
         var x = input.to_type(ScalarType.Float32);
         var normed = x * (x * x).mean([-1], keepdim: true).Plus(epsilon).rsqrt();
