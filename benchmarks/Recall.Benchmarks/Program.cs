@@ -5,9 +5,9 @@ using Recall.Benchmarks;
 const string Help = """
     Benchmarks of Recall. Run with: dotnet run --project benchmarks/Recall.Benchmarks -c Release -- VERB …
 
-      make-model OUT [--shape 1b] [--dtype bf16] [--seed 0]
+      make-model OUT [--shape 1b] [--layers N] [--vocabulary N] [--dtype bf16] [--seed 0]
           Writes a Llama-shaped checkpoint of normal random weights (sigma 0.02), the same bytes for the same seed on every machine.
-          Shapes: tiny, 135m, 0.5b, 1b, 8b. Types: bf16, f16, f32.
+          Shapes: tiny, 135m, 0.5b, 1b, 7b, 8b. Types: bf16, f16, f32.
       compare CONFIG --recall DLL --reference FILE … [--out FOLDER] [--runs 5] [--warm] [-- OPTIONS OF MERGE …]
           Times `recall merge CONFIG` against `cp` of the first reference file and `cat` of all of them, in turns, with cold and (or only)
           warm file cache; prints a Markdown table of medians, ratios and peak memory.

@@ -5,8 +5,14 @@ using static TorchSharp.torch;
 
 namespace Recall.Alignment;
 
-/// <summary>Takes merged rows of a linear layer's weight: its name in the checkpoint, the first row, [rows, in] float32.</summary>
+/// <summary>
+/// Takes merged rows of a linear layer's weight: its name in the checkpoint, the first row, [rows, in] float32. What it leaves in them,
+/// rounded as it is stored, is what the merged model's texts go through.
+/// </summary>
 public delegate void MergedRows(string name, long first, Tensor rows);
+
+/// <summary>Layers that are merged and need not be solved for: which (the head counts as one more), and their merged weights.</summary>
+sealed record FinishedLayers(Func<int, bool> Contains, Func<string, TensorSource> Weight);
 
 /// <summary>
 /// Merges experts by least squares on the inputs of every linear layer, as a stream over the layers: one layer of all models is in memory,
@@ -68,12 +74,14 @@ public sealed class LayerAlignment : IDisposable
     {
         get
         {
-            for (int layer = 0; layer < Options.Layers; layer++)
-                foreach (var step in LayerStep.All)
-                    foreach (string linear in step.Linears) yield return Options.NameOf(layer, linear + ".weight");
-            if (HasHead) yield return Options.Names.Head;
+            for (int layer = 0; layer <= Options.Layers; layer++)
+                foreach (string name in LinearWeightsOf(layer)) yield return name;
         }
     }
+
+    /// <summary>Those of a block, or, one above the last, of the head.</summary>
+    internal IEnumerable<string> LinearWeightsOf(int layer) => layer == Options.Layers ? HasHead ? [Options.Names.Head] : []
+        : LayerStep.All.SelectMany(step => step.Linears).Select(linear => Options.NameOf(layer, linear + ".weight"));
 
     /// <summary>Hidden states and one layer's inputs, in two streams.</summary>
     long StateBytes(IEnumerable<AlignmentExpert> experts) =>
@@ -102,7 +110,9 @@ public sealed class LayerAlignment : IDisposable
         Run((_, _, _) => { }, systems, layerDone, cancellation);
     }
 
-    internal void Run(MergedRows? write, Action<string, StepSystem>? systems, Action<int>? layerDone, CancellationToken cancellation)
+    internal void Run(
+        MergedRows? write, Action<string, StepSystem>? systems, Action<int>? layerDone, CancellationToken cancellation,
+        FinishedLayers? finished = null)
     {
         using var quiet = no_grad();
         foreach (var member in _members)
@@ -110,18 +120,21 @@ public sealed class LayerAlignment : IDisposable
             member.Own?.Embed(member.Expert.Checkpoint.Require(Options.Names.Embedding, Embedding), _reader);
             member.Merged?.Embed(Rest.Require(Options.Names.Embedding, Embedding), _reader);
         }
+        bool IsFinished(int layer) => finished?.Contains(layer) == true || (layer == Options.Layers && !HasHead);
         for (int layer = 0; layer < Options.Layers; layer++)
         {
+            if (finished is not null && Enumerable.Range(layer, Options.Layers + 1 - layer).All(IsFinished)) return;
             Load(layer, cancellation);
             BeginBlock(layer);
             foreach (var step in LayerStep.All)
             {
                 cancellation.ThrowIfCancellationRequested();
-                RunStep(layer, step, write, systems);
+                if (IsFinished(layer)) PassStep(layer, step, finished!);
+                else RunStep(layer, step, write, systems);
             }
             layerDone?.Invoke(layer);
         }
-        if (!HasHead) return;
+        if (IsFinished(Options.Layers)) return;
         RunHead(write, systems, cancellation);
         layerDone?.Invoke(Options.Layers);
     }
@@ -153,11 +166,11 @@ public sealed class LayerAlignment : IDisposable
         var statistics = _members.Select(member => member.Statistics()).ToArray();
         StepLinear[] linears = [.. step.Linears.Select(linear =>
             new StepLinear(linear, Options.NameOf(layer, linear + ".weight"), LayerStep.ShapeOf(Options, linear)))];
-        using var system = Measure(input, statistics, linears, mayFold: write is not null && _factors is null);
+        using var system = Measure(input, statistics, linears, solve: write is not null, mayFold: _factors is null);
         systems?.Invoke(input, system);
-        system.Settle();
         void Next(Member member, Action<int, string, Tensor>? outputs) => member.NextOwn(step, layer, _reader, outputs);
         StepTargets? targets = null;
+        if (write is not null) system.Distil();
         if (_options.Kind == AlignmentKind.Distil) targets = new StepTargets(_members, statistics, system, step, Options, Next);
         else foreach (var member in _members.Where(member => member.Own is not null)) Next(member, null);
         if (write is null) return;
@@ -171,8 +184,23 @@ public sealed class LayerAlignment : IDisposable
         }
     }
 
+    /// <summary>Brings the texts through a step that is solved: with each expert's weights, and with the merged ones.</summary>
+    void PassStep(int layer, LayerStep step, FinishedLayers finished)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var member in _members.Where(member => member.Own is not null)) member.NextOwn(step, layer, _reader, null);
+        if (_members.All(member => member.Merged is null)) return;
+        var weights = step.Linears.ToDictionary(linear => linear, linear =>
+        {
+            var source = finished.Weight(Options.NameOf(layer, linear + ".weight"));
+            return ExpertUpdate.Rows(source, 0, source.Shape[0], _reader).to_type(ComputeTypes.Of(_options.Compute));
+        });
+        foreach (var member in _members) member.NextMerged(step, weights);
+    }
+
     void RunHead(MergedRows? write, Action<string, StepSystem>? systems, CancellationToken cancellation)
     {
+        cancellation.ThrowIfCancellationRequested();
         _buffer.Load([], cancellation);
         using var norm = Rest.Read(Options.Names.FinalNorm, new Shape(Options.HiddenSize), ScalarType.Float32, _reader);
         foreach (var member in _members)
@@ -186,27 +214,30 @@ public sealed class LayerAlignment : IDisposable
         var statistics = _members.Select(member => member.Statistics()).ToArray();
         // Sums of a vocabulary's outputs would take more than the moments.
         using var system = Measure(LayerStep.HeadInput, statistics, [new StepLinear(LayerStep.HeadInput, Options.Names.Head, Embedding)],
-            mayFold: false);
+            solve: write is not null, mayFold: false);
         systems?.Invoke(LayerStep.HeadInput, system);
         if (write is null) return;
+        system.Distil();
         using var targets = _options.Kind == AlignmentKind.Distil ? new StepTargets(_members, statistics, system.Moments) : null;
         Solve(Options.Names.Head, LayerStep.HeadInput, Embedding, system, targets, write, keep: false);
     }
 
-    StepSystem Measure(string input, LayerStatistics?[] statistics, StepLinear[] linears, bool mayFold)
+    StepSystem Measure(string input, LayerStatistics?[] statistics, StepLinear[] linears, bool solve, bool mayFold)
     {
         long outputs = linears.Sum(linear => linear.Shape[0]);
         int inputs = (int)linears[0].Shape[1];
         var ranks = _members.Select(member => member.Tokens ?? member.Expert.Card!.Rank);
         bool asTokens = !_options.IsRegMean && RidgedSum.IsDualCheaper(ranks, inputs, outputs);
+        bool fold = solve && mayFold && !asTokens && !_options.IsRegMean && StepSums.IsSmaller(_members.Length, inputs, outputs);
         double[] shares = [.. _members.Select(member => member.Share)];
         void Note(string what) => _notes.Add($"{input}: {what}");
+        SecondMoment Moment(Member member) => member.Moment(input, statistics[_members.IndexOf(member)], asTokens);
         try
         {
-            if (mayFold && !asTokens && !_options.IsRegMean && StepSums.IsSmaller(_members.Length, inputs, outputs))
-                return new StepSystem(shares, new StepSums(_members, member => member.Moment(input, statistics[_members.IndexOf(member)],
-                    false), linears, _options.Kind == AlignmentKind.Distil, Walk), _options, Note);
-            return new StepSystem(shares, [.. _members.Select((member, i) => member.Moment(input, statistics[i], asTokens))], _options, Note);
+            var system = fold ? new StepSystem(shares, new StepSums(_members, Moment, linears, _options.Kind == AlignmentKind.Distil, Walk), _options, Note)
+                : new StepSystem(shares, [.. _members.Select(Moment)], _options, Note);
+            if (solve) system.Align();
+            return system;
         }
         catch (RecallException e)
         {
@@ -247,8 +278,8 @@ public sealed class LayerAlignment : IDisposable
             IReadOnlyList<ExpertUpdate> updates = !system.NeedsUpdates ? [] : [.. _members.Select(member => ExpertUpdate.Read(source, baseRows, member.Weight(name, shape), first, _reader))];
             var merged = system.Solve(linear, first, baseRows, updates, targets is null ? null : () => targets.Rows(linear, first, baseRows, updates));
             var values = merged.to_type(ScalarType.Float32).contiguous();
-            whole?.narrow(0, first, rows).copy_(values);
             write(name, first, values);
+            whole?.narrow(0, first, rows).copy_(values);
         }
         return whole;
     }

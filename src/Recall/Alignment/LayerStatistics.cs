@@ -45,22 +45,8 @@ sealed class LayerStatistics(TextSet texts, IReadOnlyList<Tensor> inputs, double
                 sum.narrow(0, first, count).narrow(1, first, Size - first).add_(left.t().mm(right));
             }
         }
-        Mirror(sum);
+        Cholesky.Mirror(sum);
         return new SecondMoment(Size) { Matrix = sum.MoveToOuterDisposeScope() };
-    }
-
-    /// <summary>Copies the upper half onto the lower one, in place: a copy of the whole would be a matrix more.</summary>
-    void Mirror(Tensor sum)
-    {
-        for (int first = 0; first < Size; first += BlockColumns)
-        {
-            using var scope = NewDisposeScope();
-            int count = Math.Min(BlockColumns, Size - first), rest = Size - first - count;
-            var block = sum.narrow(0, first, count).narrow(1, first, count);
-            block.copy_(block.triu().add_(block.triu(1).t()));
-            if (rest > 0)
-                sum.narrow(0, first + count, rest).narrow(1, first, count).copy_(sum.narrow(0, first, count).narrow(1, first + count, rest).t());
-        }
     }
 
     /// <summary>Adds Σ w yᵀx of a batch to a sum [out, in]: y are other values at the same tokens, [B, T, out].</summary>

@@ -20,8 +20,9 @@ sealed class StepSystem : IDisposable
     readonly AlignmentOptions _options;
     readonly StepSums? _sums;
     readonly Action<string> _note;
+    readonly bool _hasInputs;
     RidgedSum? _first, _second;
-    readonly Tensor? _inverse;      // RegMean's A⁺
+    Tensor? _inverse;               // RegMean's A⁺
 
     /// <summary>Takes the moments over.</summary>
     /// <param name="shares">Each expert's part of a mean.</param>
@@ -31,44 +32,35 @@ sealed class StepSystem : IDisposable
     public StepSystem(IReadOnlyList<double> shares, IReadOnlyList<SecondMoment> moments, AlignmentOptions options, Action<string> note)
     {
         (_shares, _moments, _options, _note, Size) = (shares, moments, options, note, moments[0].Size);
-        bool dual = moments.All(moment => moment.Matrix is null) && !options.IsRegMean;
-        using var scope = NewDisposeScope();
-        if (!dual)
-        {
-            Sum = zeros([moments[0].Size, moments[0].Size], ScalarType.Float64);
-            foreach (var moment in moments) moment.AddTo(Sum);
-            Sum.DetachFromDisposeScope();
-        }
-        if (!HasInputs(Sum?.diagonal().sum().item<double>() ?? moments.Sum(moment => moment.Trace))) return;
-        if (options.IsRegMean)
-        {
-            _inverse = PseudoInverse(Sum!).DetachFromDisposeScope();
-            return;
-        }
-        _first = Make(options.FirstRidge);
-        Ridge = _first.Ridge;
-        if (options.Kind == AlignmentKind.Distil) _second = Make(options.Ridge ?? AlignmentOptions.DistilRidge);
-        RidgedSum Make(double ridge) => dual ? RidgedSum.Dual(moments, ridge) : RidgedSum.Of(Sum!, ridge, note);
+        _hasInputs = HasInputs(moments.Sum(moment => moment.Trace));
     }
 
-    /// <summary>Takes sums over, into which the moments are folded; <see cref="Settle"/> comes before the first rows.</summary>
+    /// <summary>Takes sums over, into which the moments are folded.</summary>
     public StepSystem(IReadOnlyList<double> shares, StepSums sums, AlignmentOptions options, Action<string> note)
     {
         (_shares, _moments, _options, _note, _sums) = (shares, [], options, note, sums);
         (Sum, Size) = (sums.Sum, (int)sums.Sum.shape[0]);
-        using var scope = NewDisposeScope();
-        if (!HasInputs(Sum.diagonal().sum().item<double>())) return;
-        _first = RidgedSum.Of(Sum, options.FirstRidge, note);
-        Ridge = _first.Ridge;
+        using var diagonal = Sum.diagonal();
+        using var trace = diagonal.sum();
+        _hasInputs = HasInputs(trace.item<double>());
     }
 
     /// <summary>
-    /// Solves folded sums for align, and gives up what is not needed any more: of A and its two factorisations no more than two are in
-    /// memory at a time.
+    /// Factorises for align; folded sums are solved at once, in their place. After it the ridge is known, and the sum whole.
     /// </summary>
-    public void Settle()
+    public void Align()
     {
-        if (_sums is null || _first is null) return;
+        if (!_hasInputs) return;
+        if (_sums is null && (_options.IsRegMean || _moments.Any(moment => moment.Matrix is not null))) Sum = Added();
+        if (_options.IsRegMean)
+        {
+            _inverse = PseudoInverse(Sum!);
+            return;
+        }
+        _first = Sum is null ? RidgedSum.Dual(_moments, _options.FirstRidge)
+            : RidgedSum.Of(_sums is null ? Sum.clone() : Sum.alias(), _options.FirstRidge, _note);
+        Ridge = _first.Ridge;
+        if (_sums is null) return;
         foreach (var linear in _sums.Linears)
         {
             _sums.Walk(null, linear, (first, rows, _) =>
@@ -77,9 +69,23 @@ sealed class StepSystem : IDisposable
                 part.copy_(_first.Solve(part));
             });
         }
+        _first.Restore();
         _first.Dispose();
-        if (_options.Kind == AlignmentKind.Distil) _second = RidgedSum.Of(Sum!, _options.Ridge ?? AlignmentOptions.DistilRidge, _note);
-        Sum!.Dispose();
+    }
+
+    Tensor Added()
+    {
+        var sum = zeros([Size, Size], ScalarType.Float64);
+        foreach (var moment in _moments) moment.AddTo(sum);
+        return sum;
+    }
+
+    /// <summary>Factorises for distil, in the sum's own memory, which is not needed any more.</summary>
+    public void Distil()
+    {
+        if (!_hasInputs || _options.Kind != AlignmentKind.Distil) return;
+        double ridge = _options.Ridge ?? AlignmentOptions.DistilRidge;
+        _second = Sum is null ? RidgedSum.Dual(_moments, ridge) : RidgedSum.Of(Sum.alias(), ridge, _note);
     }
 
     bool HasInputs(double trace)
@@ -94,14 +100,14 @@ sealed class StepSystem : IDisposable
     /// <summary>Values of an input.</summary>
     public int Size { get; }
 
-    /// <summary>A = Σ G_i; null where the dual form is used.</summary>
-    public Tensor? Sum { get; }
+    /// <summary>A = Σ G_i, from <see cref="Align"/> to <see cref="Distil"/>; null where the dual form is used.</summary>
+    public Tensor? Sum { get; private set; }
 
     /// <summary>The sums into which the moments are folded; null: they are kept.</summary>
     public StepSums? Sums => _sums;
 
     /// <summary>The ridge of align, absolute: a card of the merged model needs it.</summary>
-    public double Ridge { get; }
+    public double Ridge { get; private set; }
 
     /// <summary>The moments; none where they are folded into sums.</summary>
     public IReadOnlyList<SecondMoment> Moments => _moments;
@@ -114,6 +120,7 @@ sealed class StepSystem : IDisposable
     /// <param name="targets">Σ W_i C_i; null outside distil.</param>
     public Tensor Solve(string linear, long first, Tensor baseRows, IReadOnlyList<ExpertUpdate> updates, Func<Tensor>? targets)
     {
+        if (_hasInputs && _first is null && _inverse is null) throw new InvalidOperationException("Align comes before the first rows");
         using var scope = NewDisposeScope();
         var mean = zeros_like(baseRows);
         if (_first is null)

@@ -66,10 +66,11 @@ public sealed record MergeCost(long BytesToRead, long OutputBytes, long PeakMemo
     }
 
     /// <summary>
-    /// Bytes of a step's matrices in double precision. Where the layers have fewer outputs than all experts' inputs together, four of
-    /// [in, in] (A, its factorisation, and copies that factorising and solving make), and for all outputs numerators and targets, whatever the number of experts;
-    /// else a second moment and a cross moment an expert, their sums and two factorisations.
+    /// Bytes of a step's matrices in double precision. Where the layers have fewer outputs than all experts' inputs together, two of
+    /// [in, in] (A, which is factorised in its own memory, and the second moment that is being added; or, where it takes less than the
+    /// outputs, a cross moment and its sum, too), and for all outputs numerators and targets, whatever the number of experts; else a
+    /// second moment and a cross moment an expert, their sums and a factorisation.
     /// </summary>
     static long Statistics(int experts, long inputs, long outputs) => 8 * inputs
-        * (outputs < experts * inputs ? 4 * inputs + 2 * outputs : (2 * experts + 5) * inputs);
+        * (outputs >= experts * inputs ? (2 * experts + 3) * inputs : (outputs < inputs ? 2 : 3) * inputs + 2 * outputs);
 }

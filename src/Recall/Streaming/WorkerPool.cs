@@ -1,5 +1,6 @@
 using System.Runtime.ExceptionServices;
 using Recall.Checkpoints;
+using Recall.Methods;
 
 namespace Recall.Streaming;
 
@@ -55,6 +56,9 @@ sealed class Worker(LayerBuffer? resident)
 
     /// <summary>The tensor read last: its small factors are kept decoded.</summary>
     public object? LastTensor { get; set; }
+
+    /// <summary>The strips of that tensor, where its sources lie in files as bfloat16.</summary>
+    public BFloat16Strip? Stored { get; set; }
 
     /// <summary>One strip a model.</summary>
     public float[][] Strips(int count, int length)

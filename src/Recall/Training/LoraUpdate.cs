@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Recall.Checkpoints.Lora;
 using Recall.Representations;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Recall.Training;
@@ -24,13 +25,15 @@ public sealed class LoraUpdate : IDisposable
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator((ulong)seed, CPU);
+        using Scalar one = 1, two = 2;
         var factors = ImmutableSortedDictionary.CreateBuilder<string, (Tensor, Tensor)>(StringComparer.Ordinal);
         for (int layer = 0; layer < model.Layers; layer++)
         {
             foreach (var (name, outputs, inputs, _) in model.Linears)
             {
                 if (!options.TargetModules.Contains(name[(name.IndexOf('.', StringComparison.Ordinal) + 1)..])) continue;
-                var a = (rand(options.Rank, inputs, generator: generator) * 2 - 1) / Math.Sqrt(inputs);
+                using Scalar root = Math.Sqrt(inputs);
+                var a = rand(options.Rank, inputs, generator: generator).mul(two).sub(one).div(root);
                 factors.Add(model.NameOf(layer, name), (Trained(a), Trained(zeros(outputs, options.Rank))));
             }
         }
@@ -52,7 +55,8 @@ public sealed class LoraUpdate : IDisposable
         if (!Factors.TryGetValue(block.Options.NameOf(block.Layer, name), out var factor)) return output;
         using var scope = NewDisposeScope();
         var update = nn.functional.linear(nn.functional.linear(input, factor.A), factor.B);
-        return output.add(update, Options.Scale).MoveToOuterDisposeScope();
+        using Scalar scale = Options.Scale;
+        return output.add(update, scale).MoveToOuterDisposeScope();
     }
 
     /// <summary>The factors, copied, as the writer of adapters takes them.</summary>

@@ -53,9 +53,52 @@ public class ProgressLineTests
         Assert.Empty(log.ToString());
     }
 
+    /// <summary>A step that reports nothing for long: the line comes all the same, and tells for how long; after Clear it does not.</summary>
+    [Fact]
+    public void ALongStepShowsItsTime()
+    {
+        var clock = new Clock();
+        using var log = new StringWriter();
+        using (var progress = new ProgressLine(new Screen(TextWriter.Null, log) { Time = clock }))
+        {
+            progress.Report("reading 500 texts");
+            for (int second = 1; second <= 10; second++) clock.Tick(TimeSpan.FromSeconds(1));
+            progress.Clear();
+            clock.Tick(TimeSpan.FromSeconds(10));
+            progress.Report("layer 2 of 8", 0.25);
+        }
+        clock.Tick(TimeSpan.FromSeconds(10));
+        Assert.Equal("reading 500 texts, 5.0 s\nreading 500 texts, 10 s\nlayer 2 of 8, 1 min 00 s left\n", log.ToString());
+    }
+
     sealed class Clock : TimeProvider
     {
+        readonly List<Action> _timers = [];
+
         public TimeSpan Now { get; set; }
+
+        public void Tick(TimeSpan time)
+        {
+            Now += time;
+            _timers.ForEach(call => call());
+        }
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            _timers.Add(() => callback(state));
+            return new Still();
+        }
+
+        sealed class Still : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+            public void Dispose()
+            {
+            }
+
+            public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+        }
 
         public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 

@@ -3,6 +3,7 @@ using Recall.Alignment;
 using Recall.Checkpoints;
 using Recall.Configuration;
 using Recall.Planning;
+using Recall.Representations;
 
 namespace Recall.Tests.Alignment;
 
@@ -84,6 +85,59 @@ public sealed class AlignedMergeTests : IDisposable
             (string)JsonNode.Parse(line)!["expert"]!).Distinct().ToList();
         Assert.Equal(["expert-1", "expert-2", "expert-3"], lines);
         Assert.Equal(3, CardFile.Open(Path.Combine(three, "card.safetensors")).Experts);
+    }
+
+    /// <summary>Rows of one expert: those of its samples, and each once more without its last token.</summary>
+    string More(string expert)
+    {
+        var rows = File.ReadLines(Samples(expert)).Select(line => JsonNode.Parse(line)!["ids"]!.AsArray().Select(id => (int)id!).ToArray()).ToList();
+        string path = _folder[expert + ".more.jsonl"];
+        File.WriteAllLines(path, rows.Concat(rows.Select(ids => ids[..^1])).Select(ids => $$"""{"ids": [{{string.Join(", ", ids)}}]}"""));
+        return path;
+    }
+
+    static int[][] Ids(string path) => [.. File.ReadLines(path).Select(line => JsonNode.Parse(line)!["ids"]!.AsArray().Select(id => (int)id!).ToArray())];
+
+    [Fact]
+    public void Candidates_are_clustered_by_their_own_expert_and_the_typical_ones_merged_by_and_kept()
+    {
+        (string, string)[] experts = [.. AllWithTexts[..2].Select(expert => (expert.Item1, $", samples: {More(expert.Item1)}"))];
+        const string Options = "recall: {combine: align, compute: float32, count: 3, candidates: 100, cluster_layer: 2}\n";
+        string merged = Merge(Config(Options, experts));
+        var kept = Ids(Path.Combine(merged, "samples.jsonl"));
+        var expected = new List<int[]>();
+        foreach (var (expert, _) in experts)
+        {
+            var all = Ids(More(expert));
+            var states = Represent.Pooled(expert, Checkpoint.Open(Shared(expert)), all,
+                new RecallOptions { ClusterLayer = 2, Compute = ComputeType.Float32 }, CancellationToken.None);
+            expected.AddRange(TypicalSamples.Choose(states, [.. all.Select(ids => string.Join(' ', ids))], 3, 0).Select(sample => all[sample.Row]));
+        }
+        Assert.Equal(expected, kept);
+        Assert.NotEqual(Ids(More("expert-1"))[..3], kept[..3]);
+
+        // Merged by those: the same merge of the kept ones alone.
+        (string, string)[] again = [.. experts.Select((expert, i) =>
+        {
+            string path = _folder[$"chosen-{i}.jsonl"];
+            File.WriteAllLines(path, kept[(3 * i)..(3 * i + 3)].Select(ids => $$"""{"ids": [{{string.Join(", ", ids)}}]}"""));
+            return (expert.Item1, $", samples: {path}");
+        })];
+        AssertNear(0, Merge(Config("recall: {combine: align, compute: float32, count: 3}\n", again), "again"), Weights(merged));
+    }
+
+    [Fact]
+    public void Of_a_task_with_more_texts_than_count_the_typical_ones_are_kept_and_all_are_merged_by()
+    {
+        string selected = _folder["selected.jsonl"];
+        var rows = Ids(More("expert-1"));
+        File.WriteAllLines(selected, rows.Select((ids, row) =>
+            $$"""{"ids": [{{string.Join(", ", ids)}}], "row": {{row}}, "cluster_size": 1}"""));
+        string merged = Merge(Config("recall: {combine: align, compute: float32, count: 4}\n", ("expert-1", $", samples: {selected}"), AllWithTexts[1]));
+        var lines = File.ReadLines(Path.Combine(merged, "samples.jsonl")).GroupBy(line => (string)JsonNode.Parse(line)!["expert"]!).ToList();
+        Assert.Equal([4, 4], lines.Select(task => task.Count()));
+        Assert.Equal(rows.Sum(ids => ids.Length) + Ids(Samples("expert-2")).Sum(ids => ids.Length),
+            CardFile.Open(Path.Combine(merged, "card.safetensors")).Tokens);
     }
 
     [Fact]
