@@ -35,7 +35,7 @@ public sealed class AttentionContext : IDisposable
     public Tensor Sine { get; }
 
     /// <summary>−<see cref="Sine"/>.</summary>
-    public Tensor NegativeSine { get; }
+    internal Tensor NegativeSine { get; }
 
     /// <summary>Factors of the queries: [B or 1, 1, T, 1]; null: none.</summary>
     public Tensor? QueryScale { get; }
