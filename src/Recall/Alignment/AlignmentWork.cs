@@ -20,18 +20,26 @@ public sealed record AlignmentWork(double Forward, double Statistics, double Sol
     public static AlignmentWork Of(BlockOptions options, IReadOnlyList<AlignmentExpert> experts, AlignmentOptions alignment, int? cardRank)
     {
         double streams = alignment.Kind is AlignmentKind.Distil or AlignmentKind.RegMeanPlusPlus ? 2 : 1;
-        double tokens = experts.Sum(TokensOf), forward = 0;
+        double tokens = experts.Sum(TokensOf);
         var work = new AlignmentWork(0, 0, 0);
-        foreach (var step in LayerStep.All)
+        foreach (var step in LayerStep.OfAll(options))
         {
-            double inputs = step.Inputs(options), outputs = step.Linears.Sum(linear => LayerStep.ShapeOf(options, linear)[0]);
-            forward += streams * tokens * inputs * outputs;
-            work = work.Plus(Step(experts, alignment, options.NameOf(0, step.Linears[0] + ".weight"), inputs, outputs, cardRank));
+            double inputs = step.Inputs, outputs = step.Linears.Sum(linear => linear.Shape[0]);
+            work = work.Plus(Step(experts, alignment, step.Linears[0].Name, inputs, outputs, Share(options, step), cardRank));
         }
-        work = new AlignmentWork(options.Layers * forward, options.Layers * work.Statistics, options.Layers * work.Solving);
+        work = work with { Forward = streams * tokens * OfToken(options) };
         return options.TiedEmbeddings || alignment.IsRegMean ? work
-            : work.Plus(Step(experts, alignment, options.Names.Head, options.HiddenSize, options.VocabularySize, cardRank));
+            : work.Plus(Step(experts, alignment, options.Names.Head, options.HiddenSize, options.VocabularySize, 1, cardRank));
     }
+
+    /// <summary>Multiplications of one token's way through all blocks.</summary>
+    internal static double OfToken(BlockOptions options) => LayerStep.OfAll(options).Sum(step =>
+        Share(options, step) * step.Inputs * step.Linears.Sum(linear => (double)linear.Shape[0]));
+
+    /// <summary>The part of the tokens that go through a step: of a mixture as if every expert had its even part.</summary>
+    static double Share(BlockOptions options, LayerStep step) =>
+        step.Kind is StepKind.Expert or StepKind.ExpertDown && options.Kinds[step.Layer].Mixture is { } mixture
+            ? (double)mixture.Active / mixture.Experts : 1;
 
     AlignmentWork Plus(AlignmentWork other) =>
         new(Forward + other.Forward, Statistics + other.Statistics, Solving + other.Solving);
@@ -39,10 +47,11 @@ public sealed record AlignmentWork(double Forward, double Statistics, double Sol
     static double TokensOf(AlignmentExpert expert) => expert.Texts.Sum(text => (double)text.Ids.Length);
 
     static AlignmentWork Step(
-        IReadOnlyList<AlignmentExpert> experts, AlignmentOptions alignment, string name, double inputs, double outputs, int? cardRank)
+        IReadOnlyList<AlignmentExpert> experts, AlignmentOptions alignment, string name, double inputs, double outputs, double share,
+        int? cardRank)
     {
-        double tokens = experts.Sum(TokensOf), square = inputs * inputs, statistics = 0;
-        long?[] ranks = [.. experts.Select(expert => expert.Texts.Count > 0 ? (long)TokensOf(expert) : (long?)expert.Card!.Rank)];
+        double tokens = share * experts.Sum(TokensOf), square = inputs * inputs, statistics = 0;
+        long?[] ranks = [.. experts.Select(expert => expert.Texts.Count > 0 ? (long)(share * TokensOf(expert)) : (long?)expert.Card!.Rank)];
         bool dual = !alignment.IsRegMean && RidgedSum.IsDualCheaper(ranks, (long)inputs, (long)outputs);
         double rows = dual ? ranks.Sum(rank => rank!.Value) : inputs, systems = alignment.Kind == AlignmentKind.Distil ? 2 : 1;
         // τ_i G_i of all experts; an adapter's through its rank. Then the factorisations, and the solutions with them.

@@ -6,10 +6,10 @@ namespace Recall.Alignment;
 /// Statistics of what a step's layers read at the tokens of one expert's texts. Products of a batch of tokens in float32 (small layers: in
 /// double precision), sums over batches in double precision.
 /// </summary>
-/// <param name="texts">The texts.</param>
+/// <param name="tokens">The tokens.</param>
 /// <param name="inputs">What the layers read, batch by batch: [B, T, in].</param>
 /// <param name="weights">The weight of each real token, batch by batch.</param>
-sealed class LayerStatistics(TextSet texts, IReadOnlyList<Tensor> inputs, double[][] weights)
+sealed class LayerStatistics(TokenSelection tokens, IReadOnlyList<Tensor> inputs, double[][] weights)
 {
     /// <summary>Layers of no more inputs are multiplied in double precision, which costs nothing there.</summary>
     const int Small = 256;
@@ -18,6 +18,9 @@ sealed class LayerStatistics(TextSet texts, IReadOnlyList<Tensor> inputs, double
     const int BlockColumns = 384;
 
     int Size => (int)inputs[0].shape[^1];
+
+    /// <summary>Number of tokens.</summary>
+    public int Count => tokens.Count;
 
     /// <summary>G = Σ w xᵀx, as a matrix, or as the tokens themselves where they are to be few.</summary>
     public SecondMoment Moment(bool asTokens) => asTokens ? Tokens() : Matrix();
@@ -62,6 +65,6 @@ sealed class LayerStatistics(TextSet texts, IReadOnlyList<Tensor> inputs, double
     {
         using var scope = NewDisposeScope();
         var roots = tensor(weights[batch].Select(Math.Sqrt).ToArray()).unsqueeze(1).to_type(type);
-        return (texts.Rows(batch, values).to_type(type) * roots).MoveToOuterDisposeScope();
+        return (tokens.Rows(batch, values).to_type(type) * roots).MoveToOuterDisposeScope();
     }
 }

@@ -3,9 +3,6 @@ using static TorchSharp.torch;
 
 namespace Recall.Alignment;
 
-/// <summary>A linear layer of a step: its name in the step, in the checkpoint, and its shape.</summary>
-readonly record struct StepLinear(string Linear, string Name, Shape Shape);
-
 /// <summary>
 /// Goes through the rows of a linear layer, range by range, all in double precision: takes the first row, W_base of the range [rows, in],
 /// and the update of a member, where one is given.

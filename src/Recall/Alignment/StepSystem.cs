@@ -15,6 +15,10 @@ sealed class StepSystem : IDisposable
     /// <summary>Eigenvalues of RegMean's sum that are no larger than this part of the largest count as zero.</summary>
     const double SmallestEigenvalue = 1e-6;
 
+    /// <summary>The note where there is nothing to solve with; of an expert of a mixture the other one.</summary>
+    public const string NoInputs = "no text gives it anything but zeros: it takes the mean of the experts",
+        NoTokens = "no token was routed to it: it takes the mean of the experts";
+
     readonly IReadOnlyList<double> _shares;
     readonly IReadOnlyList<SecondMoment> _moments;
     readonly AlignmentOptions _options;
@@ -93,7 +97,7 @@ sealed class StepSystem : IDisposable
         if (!double.IsFinite(trace)) throw new RecallException("the layer's inputs are not finite: an expert, or the merge so far, "
             + "overflows");
         if (trace > 0) return true;
-        _note("no text gives it anything but zeros: it takes the mean of the experts");
+        _note(NoInputs);
         return false;
     }
 

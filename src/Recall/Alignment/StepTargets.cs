@@ -19,14 +19,14 @@ sealed class StepTargets : IDisposable
 
     /// <summary>Goes through a step with every expert's own stream, which moves on.</summary>
     public StepTargets(
-        IReadOnlyList<Member> members, IReadOnlyList<LayerStatistics?> statistics, StepSystem system, LayerStep step, BlockOptions options,
+        IReadOnlyList<Member> members, IReadOnlyList<LayerStatistics?> statistics, StepSystem system, LayerStep step,
         Action<Member, Action<int, string, Tensor>?> next)
     {
         (_moments, _sums) = (system.Moments, system.Sums);
         _cardOnly = [.. statistics.Select(measured => measured is null)];
         _crosses = new Tensor?[members.Count];
-        int inputs = step.Inputs(options);
-        bool byOutputs = step.Linears.Sum(linear => LayerStep.ShapeOf(options, linear)[0]) < inputs;
+        int inputs = step.Inputs;
+        bool byOutputs = step.Linears.Sum(linear => linear.Shape[0]) < inputs;
         for (int i = 0; i < members.Count; i++)
         {
             if (statistics[i] is not { } measured) continue;

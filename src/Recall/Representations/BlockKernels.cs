@@ -28,13 +28,14 @@ static class BlockKernels
         return true;
     }
 
-    /// <summary>x / √(mean(x²) + ε) · w over the last dimension.</summary>
-    public static Tensor RmsNorm(Tensor input, Tensor weight, double epsilon)
+    /// <summary>x / √(mean(x²) + ε) · w over the last dimension, or · (1 + w).</summary>
+    public static Tensor RmsNorm(Tensor input, Tensor weight, double epsilon, bool plusOne = false)
     {
         // [..., n], [n] → [..., n]
         using var scope = NewDisposeScope();
         var factors = new float[weight.shape[0]];
         new Values(weight).Read(0, factors);
+        for (int i = 0; plusOne && i < factors.Length; i++) factors[i] += 1;
         return Rows(input.contiguous(), null, (row, _) => BlockRows.RmsNorm(row, factors, epsilon)).MoveToOuterDisposeScope();
     }
 
@@ -46,8 +47,8 @@ static class BlockKernels
         return Rows(gate.contiguous(), up.contiguous(), BlockRows.SiluTimes).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Attention where each token sees those before it and itself, within the window.</summary>
-    public static Tensor Attend(Tensor queries, Tensor keys, Tensor values, long window)
+    /// <summary>Attention where each token sees those before it and itself, within the window; scores times the scale.</summary>
+    public static Tensor Attend(Tensor queries, Tensor keys, Tensor values, double scale, long window)
     {
         // [B, H, T, D], [B, Hkv, T, D] twice → [B, H, T, D]
         using var scope = NewDisposeScope();
@@ -65,7 +66,7 @@ static class BlockKernels
         static Span<T> Of<T>(Tensor x) where T : unmanaged => MemoryMarshal.Cast<byte, T>(x.bytes);
 
         void Compute<T>() where T : unmanaged =>
-            CausalAttention.Compute<T>(sizes, Of<T>(q), Of<T>(k), Of<T>(v), Of<T>(output), (float)(1 / Math.Sqrt(sizes.HeadDim)), (int)window, get_num_threads());
+            CausalAttention.Compute<T>(sizes, Of<T>(q), Of<T>(k), Of<T>(v), Of<T>(output), (float)scale, (int)window, get_num_threads());
     }
 
     static Tensor Rows(Tensor input, Tensor? other, RowStep step)

@@ -13,7 +13,7 @@ namespace Recall.Representations;
 /// </summary>
 static class KeptScalars
 {
-    static readonly Scalar One = 1, MinusOne = -1, Zero = 0;
+    static readonly Scalar One = 1, MinusOne = -1, Zero = 0, MinusInfinity = double.NegativeInfinity;
     static readonly ConcurrentDictionary<double, Tensor> Numbers = new();
 
     /// <summary>a + b.</summary>
@@ -33,6 +33,15 @@ static class KeptScalars
 
     static Tensor Of(double number) => Numbers.GetOrAdd(number, static value => tensor((float)value).DetachFromDisposeScope());
 
+    /// <summary>a within ± number; there are few such numbers.</summary>
+    public static Tensor Clipped(this Tensor a, double number) => a.minimum(Of(number)).maximum(Of(-number));
+
     /// <summary>0 where the mask is true.</summary>
     public static Tensor ZeroWhere(this Tensor a, Tensor mask) => a.masked_fill(mask, Zero);
+
+    /// <summary>−∞ where the mask is true.</summary>
+    public static Tensor HiddenWhere(this Tensor a, Tensor mask) => a.masked_fill(mask, MinusInfinity);
+
+    /// <summary>a with rows added: those of <paramref name="added"/> to the rows of these numbers.</summary>
+    public static Tensor WithRows(this Tensor a, Tensor rows, Tensor added) => a.index_add(0, rows, added, One);
 }

@@ -19,20 +19,37 @@ public static partial class ArchitectureTable
         LayerTensors = Gpt2Layer,
         OptionalTensors = ["attn.bias", "attn.masked_bias"],
         Before = ["transformer.wpe.weight"],
+        Positions = "transformer.wpe.weight",
         Layouts = [WithoutTransformer],
+        Block = new()
+        {
+            LayerNorm = true, NormBias = true, NormEpsilonKey = "layer_norm_epsilon", DefaultNormEpsilon = 1e-5,
+            AttentionNorm = "ln_1", MlpNorm = "ln_2", QueryKeyValue = ["attn.c_attn"], Output = "attn.c_proj",
+            GateUp = ["mlp.c_fc"], Gated = false, Down = "mlp.c_proj", StoredTransposed = true,
+            QueryKeyValueBias = BiasRule.Always, OutputBias = BiasRule.Always, MlpBias = BiasRule.Always,
+            Activation = ("activation_function", "gelu_new"), DefaultTied = true,
+            DefaultMaxPositions = 1024, Sizes = SizeKeys.Gpt2,
+            Refused = ["scale_attn_by_inverse_layer_idx", "add_cross_attention"],
+        },
     };
 
     static ImmutableArray<Architecture> Decoders =>
     [
         Gpt2,
-        Gpt2 with { ClassNames = ["GPT2ForSequenceClassification"], Head = "score.weight", HeadMayBeTied = false },
-        Gpt2 with { ModelType = "gpt_bigcode", ClassNames = ["GPTBigCodeForCausalLM"] },
+        Gpt2 with { ClassNames = ["GPT2ForSequenceClassification"], Head = "score.weight", HeadMayBeTied = false, Block = null },
+        Gpt2 with
+        {
+            ModelType = "gpt_bigcode",
+            ClassNames = ["GPTBigCodeForCausalLM"],
+            Block = Gpt2.Block! with { StoredTransposed = false, FusedOrder = FusedOrder.ByKeyHead, Activation = ("activation_function", "gelu_pytorch_tanh") },
+        },
         Gpt2 with
         {
             ModelType = "jais",
             ClassNames = ["JAISLMHeadModel"],
             LayerTensors = [.. Gpt2Layer, .. Biased("mlp.c_fc2")],
             Before = ["transformer.wpe.weight", "transformer.relative_pe.slopes"],
+            Block = null,
         },
         new("gpt_neox", "GPTNeoXForCausalLM")
         {
@@ -44,6 +61,16 @@ public static partial class ArchitectureTable
                 "input_layernorm", "post_attention_layernorm", "attention.query_key_value", "attention.dense", "mlp.dense_h_to_4h",
                 "mlp.dense_4h_to_h"),
             OptionalTensors = ["attention.bias", "attention.masked_bias", "attention.rotary_emb.inv_freq"],
+            Block = new()
+            {
+                LayerNorm = true, NormBias = true, NormEpsilonKey = "layer_norm_eps", DefaultNormEpsilon = 1e-5,
+                Parallel = true, ParallelKey = "use_parallel_residual",
+                QueryKeyValue = ["attention.query_key_value"], FusedOrder = FusedOrder.ByKeyHead, Output = "attention.dense",
+                GateUp = ["mlp.dense_h_to_4h"], Gated = false, Down = "mlp.dense_4h_to_h",
+                QueryKeyValueBias = new("attention_bias", true), OutputBias = new("attention_bias", true), MlpBias = BiasRule.Always,
+                RopeKeys = ("rotary_emb_base", "rotary_pct"), RotaryPart = 0.25, Activation = ("hidden_act", "gelu"),
+                DefaultMaxPositions = 2048,
+            },
         },
         new("falcon", "FalconForCausalLM")
         {
@@ -112,6 +139,13 @@ public static partial class ArchitectureTable
             FinalNorm = "model.final_layernorm.weight",
             LayerTensors = Biased(
                 "input_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.dense", "mlp.fc1", "mlp.fc2"),
+            Block = new()
+            {
+                LayerNorm = true, NormBias = true, NormEpsilonKey = "layer_norm_eps", DefaultNormEpsilon = 1e-5,
+                MlpNorm = "input_layernorm", Parallel = true, Output = "self_attn.dense", GateUp = ["mlp.fc1"], Gated = false, Down = "mlp.fc2",
+                QueryKeyValueBias = BiasRule.Always, OutputBias = BiasRule.Always, MlpBias = BiasRule.Always, HeadBias = true,
+                RotaryPart = 0.5, Activation = ("hidden_act", "gelu_new"), DefaultMaxPositions = 2048, Refused = ["qk_layernorm"],
+            },
         },
         new("phi3small", "Phi3SmallForCausalLM")
         {
@@ -128,6 +162,14 @@ public static partial class ArchitectureTable
                     "self_attn.o_proj"),
                 .. Biased("mlp.c_fc", "mlp.c_proj"),
             ],
+            Block = new()
+            {
+                LayerNorm = true, NormBias = true, NormEpsilonKey = "norm_epsilon", DefaultNormEpsilon = 1e-5,
+                GateUp = ["mlp.c_fc"], Gated = false, Down = "mlp.c_proj",
+                QueryKeyValueBias = new("use_bias", true), OutputBias = new("use_bias", true), MlpBias = new("use_bias", true),
+                Window = WindowRule.EveryLayer, Activation = ("hidden_act", "gelu_pytorch_tanh"), DefaultTied = true,
+                DefaultMaxPositions = 4096,
+            },
         },
     ];
 }
