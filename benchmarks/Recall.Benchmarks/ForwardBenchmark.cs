@@ -1,10 +1,8 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Recall.Checkpoints;
 using Recall.Configuration;
 using Recall.Planning;
 using Recall.Representations;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Recall.Benchmarks;
@@ -33,6 +31,8 @@ static partial class ForwardBenchmark
         using var quiet = no_grad();
         var random = new Random(1);
         var options = BlockOptions.Read(checkpoint);
+        if (options.Kinds.Any(kind => kind.Mixture is not null))
+            throw new ConfigurationException("a mixture of experts multiplies by a choice of its weights: there are no bare products to compare with");
         int[][] texts = [.. Enumerable.Range(0, count).Select(_ => Enumerable.Range(0, length).Select(_ => random.Next(options.VocabularySize)).ToArray())];
         var type = compute == ComputeType.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32;
         using var blocks = new BlockParts(checkpoint, type, texts);
@@ -106,8 +106,7 @@ static partial class ForwardBenchmark
             double start = Now();
             for (int batch = 0; batch < _batches.Count; batch++)
                 foreach (var block in _model.Blocks)
-                    foreach (var linear in block.Options.Linears(block.Layer))
-                        nn.functional.linear(inputs[linear.Inputs][batch], block.Weights[linear.Name + ".weight"]).Dispose();
+                    foreach (var linear in block.Options.Linears(block.Layer)) block.Linear(linear.Name, inputs[linear.Inputs][batch]).Dispose();
             return Now() - start;
         }
 

@@ -288,13 +288,14 @@ sealed class TensorPlanner
     string WithoutLoss => _config.Tokenizer is null && _models.Any(model => model.Checkpoint.Files.Any(file => file.Name == "tokenizer.json"))
         ? " (tokenizer_source: union keeps every token)" : "";
 
+    static readonly string[] SizeKeys = ["hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim"];
+
     /// <summary>What the configs of two models say of their sizes, and what to do.</summary>
     string Sizes(string first, string second)
     {
         JsonObject Config(string name) => _models.First(model => model.Name == name).Checkpoint.Config;
         var (a, b) = (Config(first), Config(second));
-        var differ = new[] { "hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim" }
-            .Where(key => a[key] is not null && b[key] is not null && !JsonNode.DeepEquals(a[key], b[key]))
+        var differ = SizeKeys.Where(key => a[key] is not null && b[key] is not null && !JsonNode.DeepEquals(a[key], b[key]))
             .Select(key => $"{key} is {a[key]!.ToJsonString()} and {b[key]!.ToJsonString()}").ToList();
         return $"{(differ.Count == 0 ? "" : $" ({string.Join(", ", differ)})")}; only models of the same sizes can be merged";
     }
