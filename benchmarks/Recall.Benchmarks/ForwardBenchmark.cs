@@ -1,10 +1,8 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Recall.Checkpoints;
 using Recall.Configuration;
 using Recall.Planning;
 using Recall.Representations;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Recall.Benchmarks;
@@ -33,6 +31,8 @@ static partial class ForwardBenchmark
         using var quiet = no_grad();
         var random = new Random(1);
         var options = BlockOptions.Read(checkpoint);
+        if (options.Kinds.Any(kind => kind.Mixture is not null))
+            throw new ConfigurationException("a mixture of experts multiplies by a choice of its weights: there are no bare products to compare with");
         int[][] texts = [.. Enumerable.Range(0, count).Select(_ => Enumerable.Range(0, length).Select(_ => random.Next(options.VocabularySize)).ToArray())];
         var type = compute == ComputeType.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32;
         using var blocks = new BlockParts(checkpoint, type, texts);
@@ -101,13 +101,12 @@ static partial class ForwardBenchmark
         public double Bare()
         {
             using var scope = NewDisposeScope();
-            var inputs = _model.Options.Linears.Select(linear => linear.Inputs).Distinct().ToDictionary(size => size, size =>
+            var inputs = _model.Options.Linears(0).Select(linear => linear.Inputs).Distinct().ToDictionary(size => size, size =>
                 _batches.ConvertAll(batch => randn([.. batch.Batch.Ids.shape, size]).to_type(_model.Type)));
             double start = Now();
             for (int batch = 0; batch < _batches.Count; batch++)
                 foreach (var block in _model.Blocks)
-                    foreach (var linear in block.Options.Linears)
-                        nn.functional.linear(inputs[linear.Inputs][batch], block.Weights[linear.Name + ".weight"]).Dispose();
+                    foreach (var linear in block.Options.Linears(block.Layer)) block.Linear(linear.Name, inputs[linear.Inputs][batch]).Dispose();
             return Now() - start;
         }
 

@@ -14,6 +14,8 @@ const string Help = """
       forward MODEL [--type bf16] [--texts 20] [--length 194] [--runs 5]
           Forward pass of a model (a folder, a file, model+adapter) beside the bare matrix products of its size, on one thread, in
           processor time, and where the time of its blocks goes. Types: bf16, f32.
+      products -- COMMAND …
+          Runs a command on one thread of libtorch and shows which part of its time goes into matrix products and decompositions.
       kernels [--filter '*BFloat16*' …]
           BenchmarkDotNet over the kernels; its own options follow.
     """;
@@ -25,6 +27,7 @@ try
         case ["make-model", .. var rest]: SyntheticModel.Write(Arguments.Parse(rest)); return 0;
         case ["compare", .. var rest]: Comparison.Run(Arguments.Parse(rest)); return 0;
         case ["forward", .. var rest]: ForwardBenchmark.Run(Arguments.Parse(rest)); return 0;
+        case ["products", .. var rest]: ProductProfile.Run(Arguments.Parse(rest)); return 0;
         case ["kernels", .. var rest]: BenchmarkSwitcher.FromAssembly(typeof(ConversionBenchmarks).Assembly).Run(rest); return 0;
         case ["help" or "--help" or "-h", ..]: Console.WriteLine(Help); return 0;
         default: Console.Error.WriteLine(Help); return 2;

@@ -1,4 +1,3 @@
-using Recall.Checkpoints;
 using Recall.Representations;
 using static TorchSharp.torch;
 

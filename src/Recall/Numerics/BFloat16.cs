@@ -79,7 +79,7 @@ public readonly record struct BFloat16(ushort Bits)
 
     /// <summary>True where no value is a NaN or an infinity.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static bool AreFinite(ReadOnlySpan<BFloat16> values)
+    internal static bool AreFinite(ReadOnlySpan<BFloat16> values)
     {
         ref ushort from = ref Unsafe.As<BFloat16, ushort>(ref MemoryMarshal.GetReference(values));
         nuint i = 0, n = (nuint)values.Length;

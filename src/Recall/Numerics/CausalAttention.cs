@@ -108,12 +108,12 @@ static unsafe class CausalAttention
         {
             for (int row = 0; row < Block; row++)
             {
-                var values = new Span<float>(block + row * _dim, _dim);
-                if (row >= count) values.Clear();
+                var scaled = new Span<float>(block + row * _dim, _dim);
+                if (row >= count) scaled.Clear();
                 else
                 {
-                    Read(queries, sizes.Heads, text, query + row, head, values);
-                    Elementwise.Scale(values, scale, values);
+                    Read(queries, sizes.Heads, text, query + row, head, scaled);
+                    Elementwise.Scale(scaled, scale, scaled);
                 }
             }
             int Seen(int row) => (int)Math.Max(0, (long)query + row - window + 1 - start);
@@ -133,11 +133,11 @@ static unsafe class CausalAttention
             }
             for (int row = 0; row < count; row++)
             {
-                var values = new Span<float>(results + row * _width, _dim);
-                Elementwise.Scale(values, 1 / sums[row], values);
+                var attended = new Span<float>(results + row * _width, _dim);
+                Elementwise.Scale(attended, 1 / sums[row], attended);
                 var place = new Span<T>(output + Place(sizes.Heads, text, query + row, head), _dim);
-                if (typeof(T) == typeof(float)) values.CopyTo(MemoryMarshal.Cast<T, float>(place));
-                else BFloat16.FromSingle(values, MemoryMarshal.Cast<T, ushort>(place));
+                if (typeof(T) == typeof(float)) attended.CopyTo(MemoryMarshal.Cast<T, float>(place));
+                else BFloat16.FromSingle(attended, MemoryMarshal.Cast<T, ushort>(place));
             }
         }
 
@@ -159,18 +159,17 @@ static unsafe class CausalAttention
         for (int i = endSeen; i < to; i++) scores[i] = float.NegativeInfinity;
         var lanes = Vector512.Create(float.NegativeInfinity);
         for (int i = from; i < to; i += 16) lanes = Vector512.Max(lanes, Vector512.Load(scores + i));
-        float largest = float.NegativeInfinity;
-        for (int lane = 0; lane < 16; lane++) largest = Math.Max(largest, lanes[lane]);
-        var (shift, sums) = (Vector512.Create(largest), Vector512<float>.Zero);
+        var eight = Vector256.Max(lanes.GetLower(), lanes.GetUpper());
+        var four = Vector128.Max(eight.GetLower(), eight.GetUpper());
+        var shift = Vector512.Create(Math.Max(Math.Max(four[0], four[1]), Math.Max(four[2], four[3])));
+        var sums = Vector512<float>.Zero;
         for (int i = from; i < to; i += 16)
         {
             var value = Softmax.Exp(Vector512.Load(scores + i) - shift);
             value.Store(scores + i);
             sums += value;
         }
-        float sum = 0;
-        for (int lane = 0; lane < 16; lane++) sum += sums[lane];
-        return sum;
+        return BlockRows.Sum(sums);
     }
 
     // [4, depth] · [depth, 64] → [4, 64]; strides are those of rows.

@@ -112,7 +112,7 @@ public sealed record MergePlan
             Weighting = weighting,
             Alignment = alignment,
             Notes = [],
-            Cost = alignment is null ? MergeCost.Of(tensors, shards, weighting, options) : MergeCost.OfAlignment(tensors, shards, alignment),
+            Cost = alignment is null ? MergeCost.Of(tensors, shards, weighting, options) : MergeCost.OfAlignment(tensors, shards, alignment, architecture.Block?.StoredTransposed == true),
         };
         var outputConfig = Planning.OutputConfig.Make(plan, modules, notes);
         if (vocabulary is not null) TokenNumbers.Follow(outputConfig, "config.json", vocabulary, donor, notes);

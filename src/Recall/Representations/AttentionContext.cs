@@ -1,6 +1,3 @@
-using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
-using Recall.Numerics;
 using static TorchSharp.torch;
 
 namespace Recall.Representations;
@@ -75,7 +72,8 @@ public sealed class AttentionContext : IDisposable
     {
         // [B, H, T, D], [B, Hkv, past + T, D] twice → [B, H, T, D]
         long reach = window is { } tokens && tokens < _past + _queries ? tokens : 0;
-        if (_real is null && _past == 0 && _cap == 0 && IsOurs(queries, keys, values)) return AttendHere(queries, keys, values, reach);
+        if (_real is null && _past == 0 && _cap == 0 && BlockKernels.Serve(queries, keys, values))
+            return BlockKernels.Attend(queries, keys, values, _scale ?? 1 / Math.Sqrt(queries.shape[3]), reach > 0 ? reach : _queries);
         long group = queries.shape[1] / keys.shape[1];
         (keys, values) = (Repeat(keys, group), Repeat(values, group));
         if (_cap > 0) return AttendCapped(queries, keys, values, reach);
@@ -92,29 +90,6 @@ public sealed class AttentionContext : IDisposable
         var scores = queries.matmul(keys.transpose(2, 3)).Times(scale / _cap).tanh().Times(_cap);
         scores = scores.HiddenWhere(Mask(reach).logical_not());
         return nn.functional.softmax(scores, -1, ScalarType.Float32).to_type(values.dtype).matmul(values).MoveToOuterDisposeScope();
-    }
-
-    // libtorch's attention takes about three times as long as ours where vectors have 512 bits; elsewhere, and for gradients, it is better.
-    static bool IsOurs(Tensor queries, Tensor keys, Tensor values) => Vector512.IsHardwareAccelerated
-        && queries.dtype is ScalarType.Float32 or ScalarType.BFloat16 && !queries.requires_grad && !keys.requires_grad && !values.requires_grad;
-
-    Tensor AttendHere(Tensor queries, Tensor keys, Tensor values, long reach)
-    {
-        using var scope = NewDisposeScope();
-        var (q, k, v) = (TokensFirst(queries), TokensFirst(keys), TokensFirst(values));
-        var output = empty_like(q);
-        var shape = queries.shape;
-        var sizes = new AttentionSizes((int)shape[0], (int)shape[2], (int)shape[1], (int)keys.shape[1], (int)shape[3]);
-        if (q.dtype == ScalarType.Float32) Compute<float>();
-        else Compute<ushort>();
-        return output.transpose(1, 2).MoveToOuterDisposeScope();
-
-        // What several heads share is in memory once, and tokens lie one after the other, as the linear layers give and take them.
-        static Tensor TokensFirst(Tensor x) => x.transpose(1, 2).contiguous();
-
-        void Compute<T>() where T : unmanaged => CausalAttention.Compute(sizes, MemoryMarshal.Cast<byte, T>(q.bytes), MemoryMarshal.Cast<byte, T>(k.bytes),
-            MemoryMarshal.Cast<byte, T>(v.bytes), MemoryMarshal.Cast<byte, T>(output.bytes), (float)(_scale ?? 1 / Math.Sqrt(sizes.HeadDim)),
-            reach > 0 ? (int)reach : sizes.Tokens, get_num_threads());
     }
 
     static Tensor Repeat(Tensor x, long group)

@@ -132,6 +132,7 @@ public sealed record Block(BlockOptions Options, int Layer, IReadOnlyDictionary<
 
     Tensor Activated(Tensor gate, Tensor? up)
     {
+        if (up is not null && Options.Activation == Activation.Silu && BlockKernels.Serve(gate, up)) return BlockKernels.SiluTimes(gate, up);
         var activated = Options.Activation switch
         {
             Activation.Silu => nn.functional.silu(gate),

@@ -182,7 +182,7 @@ public sealed record BlockOptions
     public bool HasPositionTable => Names.Positions.Length > 0;
 
     /// <summary>[positions, hidden].</summary>
-    public Shape PositionShape => new(MaxPositions, HiddenSize);
+    public Shape PositionShape => new(MaxPositions + Traits.PositionOffset, HiddenSize);
 
     /// <summary>The name of the head's weight: its own, or the embedding.</summary>
     public string HeadWeight => TiedEmbeddings ? Names.Embedding : Names.Head;

@@ -73,6 +73,8 @@ static class BlockOptionsReader
                 "says that the weights are quantised; Recall computes with plain ones: name the model they were made from");
         foreach (string flag in traits.Refused)
             if (config.Flag(flag)) throw config.Error(flag, "is true; Recall computes models of this family without it only");
+        foreach (string flag in traits.Needed)
+            if (!config.Flag(flag, true)) throw config.Error(flag, "is false; Recall computes models of this family with it only");
     }
 
     static Architecture Family(ModelConfig config)

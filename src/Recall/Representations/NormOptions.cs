@@ -31,6 +31,7 @@ public readonly record struct NormOptions(double Epsilon)
     public Tensor Apply(Tensor input, Tensor? weight, Tensor? bias)
     {
         // [..., n], [n], [n] → [..., n]
+        if (!Centered && weight is not null && bias is null && BlockKernels.Serve(input, weight)) return BlockKernels.RmsNorm(input, weight, Epsilon, PlusOne);
         using var scope = NewDisposeScope();
         var x = input.to_type(ScalarType.Float32);
         if (Centered) x = x.Minus(x.mean([-1], keepdim: true));

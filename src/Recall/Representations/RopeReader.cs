@@ -11,10 +11,7 @@ static class RopeReader
     public static (RopeOptions All, RopeOptions Windowed) Read(ModelConfig config, BlockTraits traits, int headDim, int maxPositions)
     {
         var rope = config.Section("rope_parameters") ?? config.Section("rope_scaling") ?? new ModelConfig([], config.Where);
-        double part = PartOf(config, rope, traits);
-        int dim = (int)(headDim * part);
-        if (dim < 2 || dim % 2 != 0)
-            throw config.Error(traits.RopeKeys.Part, $"of {part:R} turns {dim} values of a head of {headDim}; they turn in pairs, so that must be even");
+        int dim = Dim(config, rope, traits, headDim);
         var common = new RopeOptions { Dim = dim, Interleaved = traits.InterleavedRotation };
         if (rope.Values.FirstOrDefault(entry => entry.Value is JsonObject).Key is { } nested)
         {
@@ -29,6 +26,19 @@ static class RopeReader
 
         RopeOptions Of(string kind) => Read(config, rope.Section(kind) ?? throw rope.Error(kind, "is missing"), traits.RopeKeys.Theta,
             traits, common, maxPositions);
+    }
+
+    static int Dim(ModelConfig config, ModelConfig rope, BlockTraits traits, int headDim)
+    {
+        if (traits.RotaryDimKey is { } key)
+        {
+            int values = config.Integer(key, 2, headDim, Math.Min(64, headDim));
+            return values % 2 == 0 ? values : throw config.Error(key, $"is {values}; values turn in pairs, so that must be even");
+        }
+        double part = PartOf(config, rope, traits);
+        int dim = (int)(headDim * part);
+        return dim >= 2 && dim % 2 == 0 ? dim : throw config.Error(traits.RopeKeys.Part,
+            $"of {part:R} turns {dim} values of a head of {headDim}; they turn in pairs, so that must be even");
     }
 
     static double PartOf(ModelConfig config, ModelConfig rope, BlockTraits traits)

@@ -30,7 +30,7 @@ sealed class TokenEmbedding
         if (longest == 0) return;
         var positions = model.Require(options.Names.Positions, options.PositionShape);
         reader.BeginTensor();
-        for (int i = 0; i < longest; i++) Row(positions, i, reader).CopyTo(_positions, i * options.HiddenSize);
+        for (int i = 0; i < longest; i++) Row(positions, i + options.Traits.PositionOffset, reader).CopyTo(_positions, i * options.HiddenSize);
     }
 
     /// <summary>A table of positions ends somewhere.</summary>

@@ -16,7 +16,7 @@ sealed class Journal : IDisposable
     const string NoteMark = "# ";
 
     readonly string _path;
-    readonly string _fingerprint;
+    readonly Lazy<string> _fingerprint;
     readonly HashSet<int> _done = [];
     readonly List<(int Group, IReadOnlyList<string> Notes)> _pending = [];
     readonly List<string> _notes = [];
@@ -24,7 +24,7 @@ sealed class Journal : IDisposable
     long _last = Environment.TickCount64;
     FileStream? _file;
 
-    Journal(string path, string fingerprint, TimeSpan interval) => (_path, _fingerprint, _interval) = (path, fingerprint, interval);
+    Journal(string path, Lazy<string> fingerprint, TimeSpan interval) => (_path, _fingerprint, _interval) = (path, fingerprint, interval);
 
     /// <summary>True where the journal of a killed run of the same plan was found.</summary>
     public bool Resumed { get; private set; }
@@ -44,7 +44,7 @@ sealed class Journal : IDisposable
         var journal = new Journal(path, Fingerprint(plan), plan.Options.JournalInterval);
         if (!File.Exists(path)) return journal;
         string[] lines = new FileInfo(path).Length > 16 << 20 ? [] : File.ReadAllLines(path);
-        if (lines.Length > 0 && lines[0] == journal._fingerprint) journal.Take(lines[1..]);
+        if (lines.Length > 0 && lines[0] == journal._fingerprint.Value) journal.Take(lines[1..]);
         journal.Resumed = journal.HasEntries;
         if (!journal.Resumed) File.Delete(path);
         return journal;
@@ -84,7 +84,7 @@ sealed class Journal : IDisposable
         if (_file is null)
         {
             _file = new FileStream(_path, FileMode.Create, FileAccess.Write, FileShare.Read);
-            Line(_fingerprint);
+            Line(_fingerprint.Value);
             foreach (string note in _notes) Line(NoteMark + note);
             foreach (int earlier in _done) Line($"{earlier}.");
         }
@@ -115,8 +115,24 @@ sealed class Journal : IDisposable
         _file = null;
     }
 
-    /// <summary>SHA-256 of all that decides the output's bytes: config, layout, values, and size and time of every input file.</summary>
-    static string Fingerprint(MergePlan plan)
+    /// <summary>
+    /// SHA-256 of all that decides the output's bytes: config, layout, values, and size and time of every input file. The files are looked at
+    /// now; the rest cannot change and is hashed when a journal is read or written, which a merge of a few seconds never does.
+    /// </summary>
+    static Lazy<string> Fingerprint(MergePlan plan)
+    {
+        var files = plan.Tensors.SelectMany(tensor => tensor.Sources).SelectMany(source => source.Stored).Select(stored => stored.File.Path)
+            .Append(plan.Options.WeightsFile).Append(plan.Weighting?.Options.Samples)
+            .Concat(plan.Alignment?.Experts.SelectMany(expert => new[] { expert.Samples, expert.Card }) ?? [])
+            // Tokenizers decide which row of an embedding goes where.
+            .Concat(plan.Models.SelectMany(model => model.Checkpoint.Files).Select(file => file.Source));
+        var seen = new List<string>();
+        foreach (string? file in files.Distinct())
+            if (file is not null && File.Exists(file)) seen.Add($"{file} {new FileInfo(file).Length} {File.GetLastWriteTimeUtc(file).Ticks}");
+        return new Lazy<string>(() => Fingerprint(plan, seen));
+    }
+
+    static string Fingerprint(MergePlan plan, List<string> files)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         void Add(string text) => hash.AppendData(Encoding.UTF8.GetBytes(text + "\n"));
@@ -129,13 +145,7 @@ sealed class Journal : IDisposable
             foreach (var (name, values) in tensor.Inputs.PerModel.OrderBy(entry => entry.Key, StringComparer.Ordinal)) Add($"{name} {string.Join(' ', values)}");
             foreach (var stored in tensor.Sources.SelectMany(source => source.Stored)) Add($"{stored.File.Path} {stored.Offset} {stored.Length}");
         }
-        var files = plan.Tensors.SelectMany(tensor => tensor.Sources).SelectMany(source => source.Stored).Select(stored => stored.File.Path)
-            .Append(plan.Options.WeightsFile).Append(plan.Weighting?.Options.Samples)
-            .Concat(plan.Alignment?.Experts.SelectMany(expert => new[] { expert.Samples, expert.Card }) ?? [])
-            // Tokenizers decide which row of an embedding goes where.
-            .Concat(plan.Models.SelectMany(model => model.Checkpoint.Files).Select(file => file.Source));
-        foreach (string? file in files.Distinct())
-            if (file is not null && File.Exists(file)) Add($"{file} {new FileInfo(file).Length} {File.GetLastWriteTimeUtc(file).Ticks}");
+        foreach (string file in files) Add(file);
         return "recall " + Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 }

@@ -36,8 +36,9 @@ sealed class WorkerPool
                 }
             }
         }
-        if (_workers.Length == 1 || count == 1) Work(_workers[0]);
-        else Parallel.ForEach(_workers, new ParallelOptions { MaxDegreeOfParallelism = _workers.Length }, Work);
+        var others = _workers.Skip(1).Take(count - 1).Select(worker => Task.Run(() => Work(worker), CancellationToken.None)).ToArray();
+        Work(_workers[0]);
+        Task.WaitAll(others, CancellationToken.None);
         if (failure is not null) ExceptionDispatchInfo.Throw(failure);
     }
 }

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.TokenSurgery;

@@ -24,7 +24,7 @@ sealed class RotaryPairs(int headDim, double[] frequencies)
         }
         catch (RecallException error)
         {
-            throw new RecallException($"-a mp_rope needs the rotary positions of both models; -a omp does without. {error.Message}");
+            throw new RecallException($"-a mp_rope needs the rotary positions of both models; -a omp does without. {error.Message}", error);
         }
     }
 

@@ -26,19 +26,19 @@ static class UndertrainedRows
         long width = matrix.Shape[1];
         var (all, spare) = (zeros([width], ScalarType.Float64), zeros([width], ScalarType.Float64));
         int[] unused = [.. Enumerable.Range(0, (int)matrix.Shape[0]).Where(row => !hasToken(row))];
-        Each(matrix, cancellation, (first, rows) =>
+        Each(matrix, (first, rows) =>
         {
             all.copy_(all.Plus(rows.sum([0])));
             long[] here = [.. unused.Where(row => row >= first && row < first + rows.shape[0]).Select(row => row - first)];
             if (here.Length > 0) spare.copy_(spare.Plus(rows.index_select(0, tensor(here)).sum([0])));
-        });
+        }, cancellation);
         List<Tensor> points = [zeros([width], ScalarType.Float64), all.div(tensor((double)matrix.Shape[0]))];
         if (unused.Length > 0) points.Add(spare.div(tensor((double)unused.Length)));
         var distances = points.ConvertAll(_ => new double[matrix.Shape[0]]);
-        Each(matrix, cancellation, (first, rows) =>
+        Each(matrix, (first, rows) =>
         {
             foreach (var (point, of) in points.Zip(distances)) SharedRows.Values<double>(rows.Minus(point).norm(1)).CopyTo(of, first);
-        });
+        }, cancellation);
         var near = new bool[matrix.Shape[0]];
         foreach (double[] of in distances)
         {
@@ -48,7 +48,7 @@ static class UndertrainedRows
         return near;
     }
 
-    static void Each(TensorSource matrix, CancellationToken cancellation, Action<int, Tensor> see)
+    static void Each(TensorSource matrix, Action<int, Tensor> see, CancellationToken cancellation)
     {
         var reader = new TileReader();
         for (long first = 0; first < matrix.Shape[0]; first += Chunk)

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Recall.Alignment;
 using Recall.Checkpoints;
 using Recall.Configuration;
 using Recall.Planning;

@@ -1,7 +1,5 @@
 using Recall.Alignment;
 using Recall.Checkpoints;
-using Recall.Checkpoints.Lora;
-using Recall.Representations;
 using Recall.Tests.Representations;
 using static Recall.Tests.Alignment.FamilyModels;
 

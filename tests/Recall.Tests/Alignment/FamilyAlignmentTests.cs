@@ -1,10 +1,7 @@
 using Recall.Alignment;
 using Recall.Checkpoints;
-using Recall.Checkpoints.Safetensors;
 using Recall.Configuration;
-using Recall.Planning;
 using Recall.Representations;
-using Recall.Tests.Merging;
 using Recall.Tests.Representations;
 using static Recall.Tests.Alignment.FamilyModels;
 
@@ -155,56 +152,6 @@ public sealed class FamilyAlignmentTests : TorchTests
         Assert.Equal(perLayer * options.Layers + (options.TiedEmbeddings ? 0 : 1), withCards[0].Card!.Inputs.Count);
         var (fromCards, fromTexts) = (Weights(Merged(baseModel, withCards, Options(AlignmentKind.Align))), Weights(Merged(baseModel, experts, Options(AlignmentKind.Align))));
         AssertNear(1e-4, fromCards, fromTexts);
-    }
-
-    /// <summary>From a merge file to a folder, also where a layer is written as columns of a tensor, or as a part of a stack.</summary>
-    [Theory]
-    [InlineData("gpt2", "merge_method: recall", "recall: {combine: distil, compute: float32}", AlignmentKind.Distil)]
-    [InlineData("phi3", "merge_method: regmean", "recall: {compute: float32}", AlignmentKind.RegMean)]
-    [InlineData("qwen2-moe", "merge_method: regmean++", "recall: {compute: float32}", AlignmentKind.RegMeanPlusPlus)]
-    [InlineData("granitemoe", "merge_method: recall", "recall: {combine: align, compute: float32}", AlignmentKind.Align)]
-    public void A_merge_file_gives_the_same_model(string family, string method, string options, AlignmentKind kind)
-    {
-        using var folder = new TemporaryFolder();
-        var experts = Experts(Base(family), 2, texts: 4);
-        MergeRun.Run(MergeFile(folder, family, experts, method, options), new MergeOptions { Output = folder["merged"], Threads = 2 });
-        AssertNear(1e-6, Weights(Checkpoint.Open(folder["merged"])), GoldenAlignment.Merge(Base(family), experts, Options(kind)));
-    }
-
-    static MergeConfig MergeFile(TemporaryFolder folder, string family, IReadOnlyList<AlignmentExpert> experts, string method, string options)
-    {
-        string path = Fixtures.Path("architectures", family);
-        foreach (var expert in experts) Write(folder[expert.Name], path, expert);
-        var models = experts.Select(expert => $"- {{model: {folder[expert.Name]}, samples: {folder[expert.Name, "texts.jsonl"]}}}\n");
-        return MergeConfig.Parse($"{method}\nbase_model: {path}\nmodels:\n{string.Concat(models)}{options}\n", "merge.yaml");
-    }
-
-    [Theory]
-    [InlineData("gpt2", "merge_method: recall", "recall: {combine: distil, compute: float32}")]
-    [InlineData("phi3", "merge_method: recall", "recall: {combine: distil, compute: float32}")]
-    [InlineData("qwen2-moe", "merge_method: recall", "recall: {combine: distil, compute: float32}")]
-    [InlineData("granitemoe", "merge_method: regmean++", "recall: {compute: float32}")]
-    public void Stopped_after_a_block_it_goes_on_to_the_same_bytes(string family, string method, string options)
-    {
-        using var folder = new TemporaryFolder();
-        var config = MergeFile(folder, family, Experts(Base(family), 2, texts: 4), method, options + "\ndtype: bfloat16");
-        MergeOptions To(string output) => new() { Output = folder[output], Threads = 1, JournalInterval = TimeSpan.Zero };
-        MergeRun.Run(config, To("whole"));
-        using var cancellation = new CancellationTokenSource();
-        var stop = new Listener(progress => { if (progress.Stage == "layer 2") cancellation.Cancel(); });
-        Assert.ThrowsAny<OperationCanceledException>(() => MergeRun.Run(config, To("out"), stop, cancellation.Token));
-        Assert.True(File.Exists(folder["out", "recall.journal"]));
-        MergeRun.Run(config, To("out"));
-        Assert.Equal(TinyModel.Bytes(folder["whole"]), TinyModel.Bytes(folder["out"]));
-    }
-
-    static void Write(string folder, string origin, AlignmentExpert expert)
-    {
-        Directory.CreateDirectory(folder);
-        File.Copy(Path.Combine(origin, "config.json"), Path.Combine(folder, "config.json"));
-        SafetensorsWriter.Write(Path.Combine(folder, "model.safetensors"), 
-            expert.Checkpoint.Tensors.Select(tensor => TensorBytes.Of(tensor.Name, tensor.Shape, GoldenAlignment.Read(tensor))));
-        File.WriteAllLines(Path.Combine(folder, "texts.jsonl"), expert.Texts.Select(text => $"{{\"ids\": [{string.Join(", ", text.Ids)}], \"answer\": {text.Answer}}}"));
     }
 
     /// <summary>Tensors of GGUF have other names and layouts; the pass is that of the same model.</summary>

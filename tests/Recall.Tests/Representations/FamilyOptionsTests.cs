@@ -55,8 +55,18 @@ public class FamilyOptionsTests
     [InlineData("exaone4", "\"sliding_window_pattern\": \"LGLG\"", "sliding_window_pattern is 'LGLG'")]
     [InlineData("smollm3", "\"no_rope_layers\": [1]", "no_rope_layers has 1 entries for 6 layers")]
     [InlineData("gpt2", "\"n_layer\": 2", "n_embd is missing")]
+    [InlineData("opt", "\"do_layer_norm_before\": false", "do_layer_norm_before is false; Recall computes models of this family with it only")]
+    [InlineData("gptj", "\"n_layer\": 2, \"n_embd\": 32, \"n_head\": 2, \"rotary_dim\": 5", "rotary_dim is 5; values turn in pairs")]
     public void What_is_not_computed_is_refused_by_name(string family, string json, string message) =>
         Assert.Contains(message, Assert.Throws<RecallException>(() => Read($$"""{"model_type": "{{family}}", {{json}}, {{Sizes}} }""")).Message);
+
+    [Fact]
+    public void The_documentation_names_every_family()
+    {
+        string page = File.ReadAllText(Fixtures.InRepository("docs", "models.md"));
+        var words = page[page.IndexOf("## Families with a forward pass", StringComparison.Ordinal)..].Split([' ', ',', ';', '(', ')', '\n', '|']);
+        Assert.All(Recall.Checkpoints.Architectures.ArchitectureTable.WithBlocks, family => Assert.Contains(family.ModelType, words));
+    }
 
     [Fact]
     public void A_text_longer_than_a_table_of_positions_is_refused()

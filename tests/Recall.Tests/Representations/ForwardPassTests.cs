@@ -12,8 +12,8 @@ public class ForwardPassTests : TorchTests
     public static TheoryData<string> Models() =>
     [
         .. Directory.GetDirectories(Fixtures.Path("architectures")).Select(folder => Path.GetFileName(folder)).Order(),
-        "arcee", "cohere", "cohere2", "ernie4_5", "exaone4", "gemma", "gemma3", "glm", "glm4", "gpt-bigcode", "gpt-neox-sequential", "gpt2-bare", "granite",
-        "helium", "hunyuan-dense", "nemotron", "olmo", "olmo2", "olmo3", "olmoe", "phi", "phi3-longrope", "phi3-longrope-short", "qwen3-moe",
+        "arcee", "cohere", "cohere2", "ernie4_5", "exaone4", "falcon-7b", "gemma", "gemma3", "glm", "glm4", "gpt-bigcode", "gpt-j", "gpt-neox-sequential", "gpt2-bare", "granite",
+        "helium", "hunyuan-dense", "nemotron", "olmo", "olmo2", "olmo3", "olmoe", "opt", "phi", "phi3-longrope", "phi3-longrope-short", "qwen3-moe",
         "seed-oss", "smollm3", "stablelm", "starcoder2",
     ];
 

@@ -37,6 +37,9 @@ public sealed partial record Architecture(string ModelType, params ImmutableArra
     /// <summary>The norm after the last block; empty: there is none.</summary>
     public string FinalNorm { get; init; } = "model.norm.weight";
 
+    /// <summary>True where some models of the family have no norm after the last block.</summary>
+    public bool FinalNormMayLack { get; init; }
+
     /// <summary>
     /// The language-model head: [vocabulary, hidden]; absent from checkpoints in which it is tied to the embedding. Of classifiers their
     /// own head.

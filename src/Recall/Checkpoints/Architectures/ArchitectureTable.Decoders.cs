@@ -72,6 +72,48 @@ public static partial class ArchitectureTable
                 DefaultMaxPositions = 2048,
             },
         },
+        new("gptj", "GPTJForCausalLM")
+        {
+            LayerPrefix = "transformer.h.",
+            LayerCountKey = "n_layer",
+            Embedding = "transformer.wte.weight",
+            FinalNorm = "transformer.ln_f.weight",
+            LayerTensors =
+            [
+                .. Biased("ln_1", "mlp.fc_in", "mlp.fc_out"), .. Weights("attn.q_proj", "attn.k_proj", "attn.v_proj", "attn.out_proj"),
+            ],
+            OptionalTensors = ["attn.bias", "attn.masked_bias"],
+            Block = new()
+            {
+                LayerNorm = true, NormBias = true, NormEpsilonKey = "layer_norm_epsilon", DefaultNormEpsilon = 1e-5,
+                AttentionNorm = "ln_1", MlpNorm = "ln_1", Parallel = true, QueryKeyValue = ["attn.q_proj", "attn.k_proj", "attn.v_proj"],
+                Output = "attn.out_proj", GateUp = ["mlp.fc_in"], Gated = false, Down = "mlp.fc_out", MlpBias = BiasRule.Always, HeadBias = true,
+                RotaryDimKey = "rotary_dim", InterleavedRotation = true, Activation = ("activation_function", "gelu_new"),
+                DefaultMaxPositions = 2048, Sizes = SizeKeys.Gpt2,
+            },
+        },
+        new("opt", "OPTForCausalLM")
+        {
+            LayerPrefix = "model.decoder.layers.",
+            Embedding = "model.decoder.embed_tokens.weight",
+            Positions = "model.decoder.embed_positions.weight",
+            FinalNorm = "model.decoder.final_layer_norm.weight",
+            FinalNormMayLack = true,
+            LayerTensors = Biased("self_attn_layer_norm", "final_layer_norm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                "self_attn.out_proj", "fc1", "fc2"),
+            // Not in the model whose norms come after, and in that with embeddings of another size.
+            Before = ["model.decoder.embed_positions.weight", "model.decoder.project_in.weight"],
+            After = ["model.decoder.project_out.weight"],
+            Block = new()
+            {
+                LayerNorm = true, NormBias = true, NormEpsilonKey = "", DefaultNormEpsilon = 1e-5,
+                AttentionNorm = "self_attn_layer_norm", MlpNorm = "final_layer_norm", Output = "self_attn.out_proj", GateUp = ["fc1"],
+                Gated = false, Down = "fc2", QueryKeyValueBias = new("enable_bias", true), OutputBias = new("enable_bias", true),
+                MlpBias = new("enable_bias", true), PositionOffset = 2, Activation = ("activation_function", "relu"), DefaultTied = true,
+                DefaultMaxPositions = 2048, Sizes = new() { Intermediate = "ffn_dim" },
+                Needed = ["do_layer_norm_before", "layer_norm_elementwise_affine"], Refused = ["_remove_final_layer_norm"],
+            },
+        },
         new("falcon", "FalconForCausalLM")
         {
             LayerPrefix = "transformer.h.",
@@ -85,6 +127,17 @@ public static partial class ArchitectureTable
                 .. Biases("self_attention.query_key_value", "self_attention.dense", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h"),
             ],
             Layouts = [WithoutTransformer],
+            // Of its three generations the first large one: Falcon 7B.
+            Block = new()
+            {
+                LayerNorm = true, NormBias = true, NormEpsilonKey = "layer_norm_epsilon", DefaultNormEpsilon = 1e-5,
+                MlpNorm = "input_layernorm", Parallel = true, QueryKeyValue = ["self_attention.query_key_value"],
+                FusedOrder = FusedOrder.ByKeyHead, Output = "self_attention.dense", GateUp = ["mlp.dense_h_to_4h"], Gated = false,
+                Down = "mlp.dense_4h_to_h", QueryKeyValueBias = new("bias", false), OutputBias = new("bias", false), MlpBias = new("bias", false),
+                Activation = ("activation", "gelu"), DefaultTied = true, DefaultMaxPositions = 2048,
+                Sizes = new() { Intermediate = "ffn_hidden_size", DefaultIntermediate = 4 },
+                Needed = ["parallel_attn", "multi_query"], Refused = ["new_decoder_architecture", "alibi"],
+            },
         },
         new("exaone", "ExaoneForCausalLM")
         {

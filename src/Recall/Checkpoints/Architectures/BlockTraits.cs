@@ -167,11 +167,17 @@ public sealed record BlockTraits
     /// <summary>The part of a head that turns where config.json does not say it; null: always the whole.</summary>
     public double? RotaryPart { get; init; }
 
+    /// <summary>The key of the number of values that turn, where config.json says that instead of a part; null: none.</summary>
+    public string? RotaryDimKey { get; init; }
+
     /// <summary>Value 2i turns with 2i + 1, not i with i + half.</summary>
     public bool InterleavedRotation { get; init; }
 
     /// <summary>Layers without rotary positions.</summary>
     public UnrotatedRule Unrotated { get; init; }
+
+    /// <summary>The row of position 0 in a table of positions.</summary>
+    public int PositionOffset { get; init; }
 
     /// <summary>The key of the base of the layers that have a window; null: the same as that of all.</summary>
     public string? WindowThetaKey { get; init; }
@@ -203,6 +209,9 @@ public sealed record BlockTraits
 
     /// <summary>Flags of config.json that ask for what Recall does not compute.</summary>
     public ImmutableArray<string> Refused { get; init; } = [];
+
+    /// <summary>Flags that are true where config.json does not say it, and must be.</summary>
+    public ImmutableArray<string> Needed { get; init; } = [];
 
     /// <summary>Keys of sizes.</summary>
     public SizeKeys Sizes { get; init; } = new();
