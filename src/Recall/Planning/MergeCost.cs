@@ -53,7 +53,8 @@ public sealed record MergeCost(long BytesToRead, long OutputBytes, long PeakMemo
         long Stored(IEnumerable<OutputTensor> some) => some.SelectMany(tensor => tensor.Sources).SelectMany(source => source.Stored)
             .Distinct<StoredTensor>(ReferenceEqualityComparer.Instance).Sum(stored => stored.Length);
         var layers = tensors.Where(tensor => tensor.WeightLayer > 0 && !tensor.Inputs.IsEmbedding).GroupBy(tensor => tensor.WeightLayer).ToList();
-        long widest = matrices.Select(tensor => tensor.Shape[1]).DefaultIfEmpty().Max(), largest = matrices.Select(tensor => tensor.Shape.Elements).DefaultIfEmpty().Max();
+        long widest = matrices.Select(tensor => tensor.Shape[1]).DefaultIfEmpty().Max();
+        long largest = matrices.Select(tensor => tensor.Shape.Elements).DefaultIfEmpty().Max();
         long hidden = tensors.Where(tensor => tensor.Shape.Rank == 1).Select(tensor => tensor.Shape.Elements).DefaultIfEmpty().Max();
         long read = alignment.Experts.Count(expert => expert.Samples is not null), tokens = read * alignment.Options.Count * alignment.Options.MaxTokens;
         long states = 8 * tokens * (hidden + widest);
@@ -61,14 +62,15 @@ public sealed record MergeCost(long BytesToRead, long OutputBytes, long PeakMemo
         long step = 12 * largest + 4 * tokens * widest + 12 * Math.Min(tokens, 2048) * widest + 8 * widest * widest;
         long statistics = matrices.GroupBy(tensor => (tensor.WeightLayer, Inputs: tensor.Shape[1]))
             .Select(group => Statistics(alignment.Experts.Length, group.Key.Inputs, group.Sum(tensor => tensor.Shape[0]))).DefaultIfEmpty().Max();
-        long memory = Runtime + LibTorch + KeptBack + layers.Select(Stored).DefaultIfEmpty().Max() + 6 * 8 * Math.Min(largest, 4 << 20) + states + Math.Max(statistics, step);
+        long memory = Runtime + LibTorch + KeptBack + layers.Select(Stored).DefaultIfEmpty().Max() + 6 * 8 * Math.Min(largest, 4 << 20) + states
+            + Math.Max(statistics, step);
         return new MergeCost(Stored(tensors), shards.Sum(shard => shard.Length), memory, matrices.Sum(tensor => tensor.Shape.Elements) * 2 * Math.Max(read, 1));
     }
 
     /// <summary>
     /// Bytes of a step's matrices in double precision. Where the layers have fewer outputs than all experts' inputs together, four of
-    /// [in, in] (A, its factorisation, and copies that factorising and solving make), and for all outputs numerators and targets, whatever the number of experts;
-    /// else a second moment and a cross moment an expert, their sums and two factorisations.
+    /// [in, in] (A, its factorisation, and copies that factorising and solving make), and for all outputs numerators and targets, whatever the number of
+    /// experts; else a second moment and a cross moment an expert, their sums and two factorisations.
     /// </summary>
     static long Statistics(int experts, long inputs, long outputs) => 8 * inputs
         * (outputs < experts * inputs ? 4 * inputs + 2 * outputs : (2 * experts + 5) * inputs);

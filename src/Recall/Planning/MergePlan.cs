@@ -81,14 +81,16 @@ public sealed record MergePlan
         models = [.. models.Select(model => model.NamedAs(architecture))];
         var asked = config.ByModule([.. architecture.Modules.Select(module => module.Name)]);
         if (architecture.NumbersOutside && asked.Any(entry => entry.Config.Slices.Length > 0))
-            throw config.MethodPlace.Error($"{architecture.ClassNames[0]} numbers embedding and head with its layers, so that 'slices' would leave it without them; give whole models under 'models'");
+            throw config.MethodPlace.Error($"{architecture.ClassNames[0]} numbers embedding and head with its layers, so that 'slices' would leave it "
+                + "without them; give whole models under 'models'");
         // Models of one module: the config reads the same whether the module was named or not.
         if (asked.Length == 1) config = asked[0].Config;
         var weighting = config.Method == "recall" && alignment is null ? MakeWeighting(config, method, models) : null;
         var vocabulary = config.Tokenizer is null ? null : OutputVocabulary.Make(config, models, notes);
         var modules = PlannedModule.All(asked, models, architecture, weighting is null || weighting.NeedsBase);
         var partial = options.Raw is { } rule ? new PartialInputs(rule) : null;
-        var planned = TensorPlanner.Plan(modules, module => new(module, method, models, architecture, weighting, vocabulary, options.Seed) { Partial = partial }, notes);
+        var planned = TensorPlanner.Plan(
+            modules, module => new(module, method, models, architecture, weighting, vocabulary, options.Seed) { Partial = partial }, notes);
         if (options.WeightsFile is { } given && weighting is null)
             notes.Add($"--weights {given}: is not read; the merge has no layer weights ('merge_method: recall' has)");
         if (vocabulary is not null && !options.CopyTokenizer)
@@ -138,7 +140,8 @@ public sealed record MergePlan
         {
             if (!model.Architecture.IsKnown || !models[0].Architecture.IsKnown || model.IsOfFamily(models[0].Architecture)) continue;
             throw new RecallException(
-                $"{config.File}: the models have different architectures: {models[0].Name} is {models[0].Architecture.ClassNames[0]}, {model.Name} {model.Architecture.ClassNames[0]}; --allow-crimes merges them all the same");
+                $"{config.File}: the models have different architectures: {models[0].Name} is {models[0].Architecture.ClassNames[0]}, {model.Name} "
+                    + $"{model.Architecture.ClassNames[0]}; --allow-crimes merges them all the same");
         }
     }
 
