@@ -1,124 +1,62 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using FiveAdapters;
 using Recall.Alignment;
 using Recall.Checkpoints;
-using Recall.Checkpoints.Lora;
-using Recall.Configuration;
 using Recall.Tokenization;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-string shared = Environment.GetEnvironmentVariable("RECALL_SHARED") ?? "../shared";
-var baseModel = Checkpoint.Open(Path.Combine(shared, "models", "SmolLM2-135M-Instruct.Q4_1.gguf"));
-var texts = new TaskTexts(shared, Tokenizer.Load(baseModel));
-string[] tasks = [.. TaskTexts.Tasks.Select(task => task.Name)];
-Checkpoint Adapted(string task) => LoraAdapter.Open(Path.Combine(shared, "adapters", task)).Apply(baseModel);
-AlignmentExpert Expert(string task) => new(task, Adapted(task), texts.Training(task, 20));
-
+var settings = new Settings(args);
 if (Environment.GetEnvironmentVariable("THREADS") is { } threads) TorchSharp.torch.set_num_threads(int.Parse(threads));
-int? limit = Environment.GetEnvironmentVariable("LIMIT") is { } most ? int.Parse(most) : null;
-string mode = args.Length > 0 ? args[0] : "distil";
-switch (mode)
+if (settings.Mode == "rates")
 {
-    case "references":
-        Print("base", Scores.Of(baseModel, texts, null, limit));
-        foreach (string task in tasks) Print(task, Scores.Of(Adapted(task), texts, [task], limit));
+    Rates.Print();
+    return;
+}
+if (settings.Mode == "rows")    // rows TEXT FOLDER NAME: of a plain text
+{
+    PlainRows.Write(settings.Words[1], settings.Words[2], settings.Words[3]);
+    return;
+}
+var set = ExpertSet.Read(settings.Set, settings.Only);
+var baseModel = Checkpoint.Open(ExpertSet.Base);
+var texts = new TaskTexts(Tokenizer.Load(baseModel));
+var merges = new Merges(set, texts, baseModel, settings);
+string[] words = settings.Words;
+switch (settings.Mode)
+{
+    case "references":          // the losses of the base, and of each expert on its own task
+        Print("base", Scores.Of(baseModel, texts, set, settings.Limit, plain: true));
+        foreach (var entry in set) Print(entry.Name, Scores.Of(merges.Model(entry), texts, [entry], settings.Limit, plain: false));
         break;
     case "align" or "distil":
-        Report(mode, Merge([.. tasks.Select(Expert)],
-            new AlignmentOptions { Kind = mode == "align" ? AlignmentKind.Align : AlignmentKind.Distil }));
+        Report(merges.Align([.. set.Select(merges.WithTexts)], settings.Mode == "align" ? AlignmentKind.Align : AlignmentKind.Distil));
         break;
-    case "cards":   // cards FOLDER RANK: makes them
-        foreach (string task in tasks)
-            CardRun.Write(Path.Combine(args[1], task + ".safetensors"), task, Adapted(task), texts.Training(task, 20), args[2] == "full"
-                ? null : int.Parse(args[2]), 1, ComputeType.Auto);
+    case "cards":               // cards FOLDER RANK: makes them
+        merges.WriteCards(words[1], words[2] == "full" ? null : int.Parse(words[2]));
         break;
-    case "newest":  // newest TASK FOLDER: its texts, cards of the others
-        Report($"distil, texts of {args[1]}", Merge([.. tasks.Select(task => task == args[1] ? Expert(task) : ByCard(task, args[2]))], new AlignmentOptions { Kind = AlignmentKind.Distil }));
+    case "align-cards":         // align-cards FOLDER
+        Report(merges.Align([.. set.Select(entry => merges.WithCard(entry, words[1]))], AlignmentKind.Align));
         break;
-    case "sequential":  // sequential FOLDER texts|cards RANK: one after another, each merge from the folder of the one before
-        Sequential(args[1], keepTexts: args[2] == "texts", args[3]);
+    case "newest":              // newest TASK FOLDER: its texts, cards of the others
+        Report(merges.Align([.. set.Select(entry => entry.Name == words[1] ? merges.WithTexts(entry) : merges.WithCard(entry, words[2]))],
+            AlignmentKind.Distil));
         break;
-    case "rates":
-        Rates.Print();
+    case "sequential":          // sequential FOLDER texts|cards RANK
+        Report(merges.OneAfterAnother(words[1], keepTexts: words[2] == "texts", words[3]));
         break;
-    case "align-cards":
-        Report("align, cards", Merge([.. tasks.Select(task => ByCard(task, args[1]))],
-            new AlignmentOptions { Kind = AlignmentKind.Align }));
+    case "weights":             // weights METHOD PARAMETERS FOLDER, PARAMETERS such as "density: 0.2"
+        Report(merges.ByWeights(words[1], words[2], words[3]));
         break;
 }
 
-void Sequential(string folder, bool keepTexts, string rank)
+void Report(Checkpoint merged)
 {
-    Directory.CreateDirectory(folder);
-    string Adapter(string task) => $"{Path.Combine(shared, "models", "SmolLM2-135M-Instruct.Q4_1.gguf")}+{Path.Combine(shared, "adapters", task)}";
-    string Samples(string task)
-    {
-        string path = Path.Combine(folder, task + ".jsonl");
-        File.WriteAllText(path, AlignmentSamples.Lines(texts.Training(task, 20)));
-        return path;
-    }
-    string before = Adapter(tasks[0]), given = $", samples: {Samples(tasks[0])}";
-    foreach (string task in tasks.Skip(1))
-    {
-        string output = Path.Combine(folder, "with-" + task);
-        string config = $"""
-            merge_method: recall
-            base_model: {Path.Combine(shared, "models", "SmolLM2-135M-Instruct.Q4_1.gguf")}
-            models:
-            - {"{"}model: {before}{given}{"}"}
-            - {"{"}model: {Adapter(task)}, samples: {Samples(task)}{"}"}
-            recall: {"{"}combine: distil, keep_samples: {(keepTexts ? "true" : "false")}, card_rank: {rank}{"}"}
-            """;
-        var clock = Stopwatch.StartNew();
-        Recall.MergeRun.Run(MergeConfig.Parse(config, "sequential.yaml"), new Recall.Planning.MergeOptions { Output = output });
-        Console.WriteLine($"with {task}: {clock.Elapsed.TotalSeconds:F1} s, peak memory "
-            + $"{Process.GetCurrentProcess().PeakWorkingSet64 / 1e6:F0} MB");
-        (before, given) = (output, "");
-    }
-    Report($"one after another, {(keepTexts ? "texts kept" : $"cards of rank {rank}")}", Checkpoint.Open(before));
+    var losses = Scores.Of(merged, texts, set, settings.Limit, plain: true);
+    Print(string.Join(' ', args), losses);
+    double[] kept = [.. set.Select(entry => entry.Share(losses[entry.Name]))];
+    Console.WriteLine($"  kept: {string.Join(", ", set.Zip(kept, (entry, share) => $"{entry.Name} {share:F1} %"))}; "
+        + $"mean {kept.Average():F1} %, worst {kept.Min():F1} %");
 }
 
-AlignmentExpert ByCard(string task, string folder) =>
-    new(task, Adapted(task), [], CardFile.Open(Path.Combine(folder, task + ".safetensors")));
-
-Checkpoint Merge(IReadOnlyList<AlignmentExpert> experts, AlignmentOptions options)
-{
-    var clock = Stopwatch.StartNew();
-    var before = Process.GetCurrentProcess().TotalProcessorTime;
-    if (Environment.GetEnvironmentVariable("COMPUTE") is { } compute) options = options with { Compute = Enum.Parse<ComputeType>(compute,
-        ignoreCase: true) };
-    using var alignment = new LayerAlignment(baseModel, experts, options);
-    var merged = new Dictionary<string, MemoryTensor>();
-    var values = new Dictionary<string, float[]>();
-    alignment.Run((name, first, rows) =>
-    {
-        var shape = baseModel.Find(name)!.Shape;
-        if (!values.TryGetValue(name, out var all)) values.Add(name, all = new float[shape.Elements]);
-        MemoryMarshal.Cast<byte, float>(rows.bytes).CopyTo(all.AsSpan((int)(first * shape[1])));
-        merged[name] = new MemoryTensor(name, shape, all);
-    });
-    Console.WriteLine($"tokens {experts.Sum(expert => expert.Texts.Sum(text => text.Ids.Length))}, {clock.Elapsed.TotalSeconds:F1} s, "
-        + $"processor {(Process.GetCurrentProcess().TotalProcessorTime - before).TotalSeconds:F1} s, peak memory "
-            + $"{Process.GetCurrentProcess().PeakWorkingSet64 / 1e6:F0} MB");
-    foreach (string note in alignment.Notes.Take(5)) Console.WriteLine(note);
-    return alignment.Rest.With([.. alignment.Rest.Tensors.Select(tensor => merged.GetValueOrDefault(tensor.Name) ?? tensor)]);
-}
-
-void Report(string name, Checkpoint merged)
-{
-    if (args.Contains("--no-score")) return;
-    Print(name, Scores.Of(merged, texts, null, limit));
-}
-
-void Print(string name, Dictionary<string, double> losses)
-{
-    var line = losses.Select(loss => $"{loss.Key} {loss.Value:F4}").ToList();
-    var kept = losses.Where(loss => Reference.Losses.ContainsKey(loss.Key)).Select(loss =>
-        (loss.Key, Share: Reference.Share(loss.Key, loss.Value))).ToList();
-    Console.WriteLine($"{name}: {string.Join(", ", line)}");
-    if (kept.Count == tasks.Length) Console.WriteLine($"  kept: "
-        + $"{string.Join(", ", kept.Select(each => $"{each.Key} {each.Share:F1} %"))}; mean {kept.Average(each => each.Share):F1} %, "
-        + $"worst {kept.Min(each => each.Share):F1} %");
-}
+static void Print(string name, Dictionary<string, double> losses) =>
+    Console.WriteLine($"{name}: {string.Join(", ", losses.Select(loss => $"{loss.Key} {loss.Value:F4}"))}");

@@ -8,16 +8,14 @@ namespace FiveAdapters;
 /// <summary>Mean loss of the right answers, in natural units per token.</summary>
 static class Scores
 {
-    /// <summary>The loss of each task and of plain text.</summary>
-    public static Dictionary<string, double> Of(Checkpoint checkpoint, TaskTexts texts, IEnumerable<string>? only = null, int? limit = null)
+    /// <summary>The loss of each task, and of plain text where the set is whole.</summary>
+    public static Dictionary<string, double> Of(Checkpoint checkpoint, TaskTexts texts, IEnumerable<SetEntry> set, int limit, bool plain)
     {
         using var quiet = no_grad();
         using var model = LanguageModel.Load(checkpoint, Environment.GetEnvironmentVariable("SCORE") == "bfloat16" ? ScalarType.BFloat16
             : ScalarType.Float32);
-        var scores = new Dictionary<string, double>();
-        foreach (var (task, rows, isChoice) in TaskTexts.Tasks.Where(task => only?.Contains(task.Name) != false))
-            scores.Add(task, Loss(model, texts.Test(task, Math.Min(rows, limit ?? rows)), isChoice));
-        if (only is null) scores.Add("plain", Loss(model, texts.Plain(), false));
+        var scores = set.ToDictionary(entry => entry.Name, entry => Loss(model, texts.Test(entry, Math.Min(entry.Rows, limit)), entry.OverRows));
+        if (plain) scores.Add("plain", Loss(model, texts.Plain(), false));
         return scores;
     }
 

@@ -36,6 +36,7 @@ public static class AdapterMerge
         // What the plan counts is a whole model; an adapter is small.
         OutputFolder.Check(plan with { Cost = plan.Cost with { OutputBytes = 0 } });
         var (baseModel, solve, experts) = (AlignedMerge.BaseOf(plan), AlignedMerge.OptionsOf(planned), AlignedMerge.ExpertsOf(plan, planned));
+        experts = TypicalTexts.Chosen(experts, planned.Options, cancellation);
         using var alignment = AlignedAdapter.Begin(baseModel, experts, solve, rank);
         bool made = !Directory.Exists(options.Output);
         try
@@ -47,7 +48,7 @@ public static class AdapterMerge
                 BaseModel = plan.Config.BaseModel!.Model.Path,
                 Type = plan.Config.OutDType ?? DType.F32,
             }, card is null ? null : card.Write, layer => layerDone?.Invoke(layer, plan.LayerCount), cancellation);
-            WriteBeside(plan, planned, experts, baseModel, card);
+            WriteBeside(plan, planned, experts, baseModel, card, cancellation);
             return new AdapterMergeResult(plan with { Notes = [.. plan.Notes, .. alignment.Notes] }, losses);
         }
         finally
@@ -58,15 +59,14 @@ public static class AdapterMerge
     }
 
     static void WriteBeside(
-        MergePlan plan, PlannedAlignment planned, ImmutableArray<AlignmentExpert> experts, Checkpoint baseModel, CardWriter? card)
+        MergePlan plan, PlannedAlignment planned, ImmutableArray<AlignmentExpert> experts, Checkpoint baseModel, CardWriter? card,
+        CancellationToken cancellation)
     {
         string folder = plan.Options.Output;
-        var texts = AlignedMerge.TextsOf(experts);
         // The print is that of the base with the adapter as it was written, rounded.
-        card?.Finish(ModelPrint.Of(LoraAdapter.Open(folder).Apply(baseModel)), AlignedMerge.PrintOf(experts, texts),
-            texts.Sum(text => (long)text.Ids.Length));
-        if (!planned.Options.KeepSamples || texts.Count == 0) return;
-        WholeFile.Write(Path.Combine(folder, AlignmentSamples.Name), AlignmentSamples.Lines(texts));
+        card?.Finish(ModelPrint.Of(LoraAdapter.Open(folder).Apply(baseModel)), experts);
+        if (!planned.Options.KeepSamples || TypicalTexts.Kept(experts, planned.Options, cancellation) is not { Count: > 0 } kept) return;
+        WholeFile.Write(Path.Combine(folder, AlignmentSamples.Name), AlignmentSamples.Lines(kept));
     }
 
     static PlannedAlignment Check(MergePlan plan, int? rank)

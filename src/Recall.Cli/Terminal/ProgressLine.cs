@@ -1,12 +1,14 @@
 namespace Recall.Cli.Terminal;
 
 /// <summary>
-/// How far a long work is: bytes, rate and time left. One line that moves in a terminal; elsewhere (a log of Slurm, say) a line every five
-/// seconds; nothing when the screen is quiet. The line is drawn again while nothing is reported, so that a long step shows its time. May be told of
+/// How far a long work is: bytes, and rate and time left once a hundredth of it has been seen to be done. One line that moves in a terminal;
+/// elsewhere (a log of Slurm, say) a line every five seconds; nothing when the screen is quiet. The line is drawn again while nothing is reported, so that a long step shows its time. May be told of
 /// progress from any thread.
 /// </summary>
 sealed class ProgressLine : IDisposable
 {
+    const double LeastShare = 0.01;     // of the bytes: fewer say nothing of what is to come
+
     static readonly TimeSpan Moving = TimeSpan.FromMilliseconds(100), Idle = TimeSpan.FromSeconds(1), Plain = TimeSpan.FromSeconds(5);
 
     readonly Screen _screen;
@@ -16,6 +18,7 @@ sealed class ProgressLine : IDisposable
     Func<TimeSpan, string>? _describe;
     TimeSpan _next;
     bool _drawn;
+    (TimeSpan Time, long Done)? _first;     // told first: an interrupted merge that goes on begins with the bytes it has
 
     public ProgressLine(Screen screen)
     {
@@ -32,7 +35,7 @@ sealed class ProgressLine : IDisposable
     /// <param name="stage">What is done: <c>comparing</c>, <c>layer 3 of 30</c>.</param>
     /// <param name="done">Bytes that are done.</param>
     /// <param name="total">Bytes in all.</param>
-    public void Report(string stage, long done, long total) => Report(elapsed => Line(stage, done, total, elapsed));
+    public void Report(string stage, long done, long total) => Report(elapsed => Line(stage, done, total, elapsed), done);
 
     /// <summary>Tells how far work without bytes is.</summary>
     /// <param name="stage">What is done: <c>layer 3 of 30</c>.</param>
@@ -47,12 +50,13 @@ sealed class ProgressLine : IDisposable
         Report(elapsed => elapsed - since < Idle ? line : $"{line}, {Shown.Duration(elapsed - since)}");
     }
 
-    void Report(Func<TimeSpan, string> describe)
+    void Report(Func<TimeSpan, string> describe, long done = 0)
     {
         if (_screen.Quiet || !_lock.TryEnter()) return;
         try
         {
             _describe = describe;
+            if (_first is null || done < _first.Value.Done) _first = (_screen.Time.GetElapsedTime(_begin), done);
             Draw();
         }
         finally
@@ -80,13 +84,16 @@ sealed class ProgressLine : IDisposable
         _drawn = true;
     }
 
-    static string Line(string stage, long done, long total, TimeSpan elapsed)
+    string Line(string stage, long done, long total, TimeSpan elapsed) =>
+        $"{stage} {100.0 * Math.Min(done, total) / Math.Max(total, 1),3:0} %  {Shown.Bytes(done)} of {Shown.Bytes(total)}{Rate(done, total, elapsed)}";
+
+    string Rate(long done, long total, TimeSpan elapsed)
     {
-        double rate = done / Math.Max(elapsed.TotalSeconds, 1e-3);
-        var remaining = TimeSpan.FromSeconds(Math.Min((total - done) / Math.Max(rate, 1e-3), 1e8));
-        string left = rate > 0 && total > done ? $", {Shown.Duration(remaining)} left" : "";
-        double percent = 100.0 * Math.Min(done, total) / Math.Max(total, 1);
-        return $"{stage} {percent,3:0} %  {Shown.Bytes(done)} of {Shown.Bytes(total)}, {Shown.Bytes(rate)}/s{left}";
+        var (time, bytes) = (elapsed - _first!.Value.Time, done - _first.Value.Done);
+        if (time < Idle || bytes < Math.Max(total * LeastShare, 1)) return "";
+        double rate = bytes / time.TotalSeconds;
+        string left = total > done ? $", {Shown.Duration(TimeSpan.FromSeconds(Math.Min((total - done) / rate, 1e8)))} left" : "";
+        return $", {Shown.Bytes(rate)}/s{left}";
     }
 
     string Cut(string line) => line.Length < _screen.Width ? line : line[..Math.Max(0, _screen.Width - 1)];

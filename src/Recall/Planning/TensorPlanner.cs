@@ -136,8 +136,9 @@ sealed class TensorPlanner
         }
     }
 
-    /// <summary>True for the two tensors that no model is without.</summary>
-    bool IsNeeded(string name) => _architecture.IsKnown && name.Length > 0 && (name == _architecture.Embedding || name == _architecture.FinalNorm)
+    /// <summary>True for the two tensors that no model is without, a few families excepted.</summary>
+    bool IsNeeded(string name) => _architecture.IsKnown && name.Length > 0
+        && (name == _architecture.Embedding || (name == _architecture.FinalNorm && !_architecture.FinalNormMayLack))
         && _architecture.ModuleOf(name) == _module.Name && _module.LayerOf(name) is null;
 
     /// <summary>A norm's or head's weight, or the bias beside it.</summary>
@@ -294,8 +295,10 @@ sealed class TensorPlanner
         throw new RecallException(
             $"{_config.File}: {inputs.Name}: the shapes differ: {tensors[0].Shape} in {inputs.ModelNames[0]}, {tensors[other].Shape} in "
                 + $"{inputs.ModelNames[other]}"
-            + (inputs.IsEmbedding ? "; models with different vocabularies merge with a 'tokenizer' "
-                + "key" : Sizes(inputs.ModelNames[0], inputs.ModelNames[other])));
+            + (!inputs.IsEmbedding ? Sizes(inputs.ModelNames[0], inputs.ModelNames[other])
+                : _method is LeastSquares
+                ? $"; {_method.Name} lets all models read the same token ids: give them one vocabulary first, by recall tokensurgeon MODEL DONOR OUT"
+                : "; models with different vocabularies merge with a 'tokenizer' key"));
     }
 
     /// <summary>How to keep what is cut off.</summary>

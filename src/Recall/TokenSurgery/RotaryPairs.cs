@@ -18,7 +18,9 @@ sealed class RotaryPairs(int headDim, double[] frequencies)
         try
         {
             var options = BlockOptions.Read(model.Checkpoint.Config, model.Name);
-            return new RotaryPairs(options.HeadDim, options.Rope.Frequencies(options.HeadDim, 1));
+            return options.Kinds[0].Rope is { Interleaved: false } rope && rope.Dim == options.HeadDim
+                ? new RotaryPairs(options.HeadDim, rope.Frequencies(1))
+                : throw new RecallException($"{model.Name} has none that turn the two halves of whole heads.");
         }
         catch (RecallException error)
         {

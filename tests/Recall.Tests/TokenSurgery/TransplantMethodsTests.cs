@@ -106,10 +106,10 @@ public sealed class TransplantMethodsTests : IDisposable
     {
         float[][] donor = Random(30, 16), own = Random(30, 24);
         float[] turned = [.. donor[7]];
-        new RotaryPairs(8, new RopeOptions().Frequencies(8, 1)).Turn(turned, position);
+        new RotaryPairs(8, new RopeOptions { Dim = 8 }.Frequencies(1)).Turn(turned, position);
         var rows = Run(Write("base", own, theta: 500, headDim: 4), Write("donor", [.. donor, turned]), Approximation.RopePursuit, k: 1).Rows;
         float[] want = [.. own[7]];
-        new RotaryPairs(4, new RopeOptions { Theta = 500 }.Frequencies(4, 1)).Turn(want, position);
+        new RotaryPairs(4, new RopeOptions { Dim = 4, Theta = 500 }.Frequencies(1)).Turn(want, position);
         Close(want.Select(value => (double)value), rows[^1]);
     }
 
@@ -124,7 +124,7 @@ public sealed class TransplantMethodsTests : IDisposable
     [Fact]
     public void RotaryPairsTurnByDifferences()
     {
-        var pairs = new RotaryPairs(6, new RopeOptions().Frequencies(6, 1));
+        var pairs = new RotaryPairs(6, new RopeOptions { Dim = 6 }.Frequencies(1));
         float[] x = Random(1, 20)[0], y = Random(1, 20)[0];
         double Product(int left, int right)
         {
