@@ -1,3 +1,4 @@
+using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;

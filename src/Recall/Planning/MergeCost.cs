@@ -69,7 +69,8 @@ public sealed record MergeCost(long BytesToRead, long OutputBytes, long PeakMemo
             .Select(group => Statistics(alignment.Experts.Length, group.Key.Inputs, group.Sum(matrix => matrix.Outputs))).DefaultIfEmpty().Max();
         long memory = Runtime + LibTorch + KeptBack + KeptBackAnElement * largest + layers.Select(Stored).DefaultIfEmpty().Max()
             + 6 * 8 * Math.Min(largest, 4 << 20) + states + Math.Max(statistics, step);
-        return new MergeCost(Stored(tensors), shards.Sum(shard => shard.Length), memory, matrices.Sum(matrix => matrix.Inputs * matrix.Outputs) * 2 * Math.Max(read, 1));
+        return new MergeCost(
+            Stored(tensors), shards.Sum(shard => shard.Length), memory, matrices.Sum(matrix => matrix.Inputs * matrix.Outputs) * 2 * Math.Max(read, 1));
     }
 
     /// <summary>

@@ -98,7 +98,8 @@ public sealed record MergePlan
             notes.Add("--no-copy-tokenizer: without effect where the config makes a tokenizer");
         if (planned.Count == 0) throw new RecallException($"{config.File}: there is nothing to merge: the models have no tensor in common");
         var (tensors, shards) = OutputLayout.Make(planned, options.ShardBytes);
-        if (vocabulary is null || weighting is not null || alignment is not null) notes.AddRange(Vocabularies.Compare(models, weighting is not null || alignment is not null));
+        if (vocabulary is null || weighting is not null || alignment is not null)
+            notes.AddRange(Vocabularies.Compare(models, weighting is not null || alignment is not null));
         var plan = new MergePlan
         {
             Config = config,
@@ -114,7 +115,8 @@ public sealed record MergePlan
             Weighting = weighting,
             Alignment = alignment,
             Notes = [],
-            Cost = alignment is null ? MergeCost.Of(tensors, shards, weighting, options) : MergeCost.OfAlignment(tensors, shards, alignment, architecture.Block?.StoredTransposed == true),
+            Cost = alignment is null ? MergeCost.Of(tensors, shards, weighting, options)
+                : MergeCost.OfAlignment(tensors, shards, alignment, architecture.Block?.StoredTransposed == true),
         };
         var outputConfig = Planning.OutputConfig.Make(plan, modules, notes);
         if (vocabulary is not null) TokenNumbers.Follow(outputConfig, "config.json", vocabulary, donor, notes);
