@@ -17,7 +17,8 @@ static class Quoted
         var plain = new StringBuilder();
         foreach (var rune in (text.Length > Longest ? text[..Longest] : text).EnumerateRunes())
         {
-            if (Rune.IsControl(rune) || Rune.GetUnicodeCategory(rune) is UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator)
+            if (Rune.IsControl(rune)
+                || Rune.GetUnicodeCategory(rune) is UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator)
                 plain.Append($"\\u{rune.Value:x4}");
             else
                 plain.Append(rune);

@@ -30,7 +30,8 @@ static class AdapterShow
         string lost = done.MostLost > 0
             ? $"of their updates {Percent(done.MeanLost)} lost in the mean, {Percent(done.MostLost)} at most ({done.MostLostModule})" : "nothing lost";
         screen.Out.WriteLine(
-            $"{done.Output}: adapter of rank {done.Rank} on {(done.Layers == 1 ? "one layer" : $"{Shown.Count(done.Layers)} layers")}, {lost}, {Shown.Bytes(done.Bytes)}, {Shown.Duration(time)}");
+            $"{done.Output}: adapter of rank {done.Rank} on {(done.Layers == 1 ? "one layer" : $"{Shown.Count(done.Layers)} layers")}, {lost}, "
+                + $"{Shown.Bytes(done.Bytes)}, {Shown.Duration(time)}");
     }
 
     static string Percent(double share) => (100 * share).ToString("0.0", CultureInfo.InvariantCulture) + " %";

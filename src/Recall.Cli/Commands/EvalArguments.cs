@@ -100,7 +100,8 @@ sealed class EvalArguments
         if (parse.GetValue(_text) is null) Common.NoteUnused(parse, screen, "without --text", _window, _textTokens);
         string[] tasks = parse.GetValue(_tasks) ?? [];
         if (tasks.Length == 0) Common.NoteUnused(parse, screen, "without --tasks", _limit, _split, _maxLength);
-        else if (!tasks.Any(file => Path.GetExtension(file).ToLowerInvariant() is ".yaml" or ".yml")) Common.NoteUnused(parse, screen, "without a task file of lm-eval", _split);
+        else if (!tasks.Any(file => Path.GetExtension(file).ToLowerInvariant() is ".yaml" or ".yml"))
+            Common.NoteUnused(parse, screen, "without a task file of lm-eval", _split);
     }
 
     /// <summary>The tasks.</summary>

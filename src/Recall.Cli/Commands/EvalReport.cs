@@ -21,7 +21,8 @@ sealed record EvalReport(
     {
         bool compares = Base is not null;
         string[] first = compares ? [">base", ">expert"] : [];
-        var table = new TextTable(screen, ["task", ">rows", "score", .. first, .. Shown.Models([.. Models.Select(model => model.Model)]).Select(name => ">" + name)]);
+        var table = new TextTable(
+            screen, ["task", ">rows", "score", .. first, .. Shown.Models([.. Models.Select(model => model.Model)]).Select(name => ">" + name)]);
         for (int task = 0; task < Models[0].Tasks.Length; task++) AddTask(table, task);
         if (compares)
         {

@@ -33,7 +33,8 @@ sealed class TrainCommand : Verb
             result = TrainRun.Run(config, new Reporter(progress, screen.Time), note => screen.Note($"note: {Shown.Text(note)}"), screen.Time, cancellation);
         var time = screen.Time.GetElapsedTime(begin);
         var done = new Trained(
-            result.Output, result.Rows, result.Steps.Length, result.TrainedWeights, result.Steps[0].Loss, result.Steps[^1].Loss, Math.Round(time.TotalSeconds, 3));
+            result.Output, result.Rows, result.Steps.Length, result.TrainedWeights, result.Steps[0].Loss, result.Steps[^1].Loss,
+            Math.Round(time.TotalSeconds, 3));
         if (parse.GetValue(_json))
         {
             screen.WriteJson(done);
@@ -55,7 +56,8 @@ sealed class TrainCommand : Verb
         public void Report(TrainProgress value)
         {
             var left = time.GetElapsedTime(_begin) / value.Step * (value.Steps - value.Step);
-            line.Report($"step {value.Step} of {value.Steps}, loss {Shown.Number(value.Loss)}, {value.TokensPerSecond:0} tokens/s, {Shown.Duration(left)} left");
+            line.Report($"step {value.Step} of {value.Steps}, loss {Shown.Number(value.Loss)}, {value.TokensPerSecond:0} tokens/s, "
+                + $"{Shown.Duration(left)} left");
         }
     }
 }

@@ -2,8 +2,8 @@ namespace Recall.Cli.Terminal;
 
 /// <summary>
 /// How far a long work is: bytes, and rate and time left once a hundredth of it has been seen to be done. One line that moves in a terminal;
-/// elsewhere (a log of Slurm, say) a line every five seconds; nothing when the screen is quiet. The line is drawn again while nothing is reported, so that a long step shows its time. May be told of
-/// progress from any thread.
+/// elsewhere (a log of Slurm, say) a line every five seconds; nothing when the screen is quiet. The line is drawn again while nothing is
+/// reported, so that a long step shows its time. May be told of progress from any thread.
 /// </summary>
 sealed class ProgressLine : IDisposable
 {

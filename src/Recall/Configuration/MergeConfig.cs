@@ -40,7 +40,9 @@ public sealed record MergeConfig
     /// <summary>Parameters of the module, in a <c>modules</c> form that <see cref="ByModule"/> took apart.</summary>
     public ParameterSet ModuleParameters { get; init; } = ParameterSet.None;
 
-    /// <summary>Type of the arithmetic's inputs in mergekit, and of the output unless <see cref="OutDType"/> says otherwise. Recall always computes in float32.</summary>
+    /// <summary>
+    /// Type of the arithmetic's inputs in mergekit, and of the output unless <see cref="OutDType"/> says otherwise. Recall always computes in float32.
+    /// </summary>
     public DType? DType { get; init; }
 
     /// <summary>Type of the output.</summary>
@@ -93,7 +95,8 @@ public sealed record MergeConfig
         if (Modules.Length == 0)
         {
             if (Slices.Length > 0 && modules.Length > 1)
-                throw Slices[0].Place.Error($"these models have several modules ({known}), each with layers of its own; give the slices of each under 'modules': modules: {{{modules[0]}: {{slices: …}}, …}}");
+                throw Slices[0].Place.Error($"these models have several modules ({known}), each with layers of its own; give the slices of each under "
+                    + $"'modules': modules: {{{modules[0]}: {{slices: …}}, …}}");
             return [.. modules.Select(name => (name, this))];
         }
         foreach (var entry in Modules)

@@ -40,7 +40,8 @@ static class MergeConfigReader
         section.Finish(notes);
         int forms = (config.Models.Length > 0 ? 1 : 0) + (config.Slices.Length > 0 ? 1 : 0) + (config.Modules.Length > 0 ? 1 : 0);
         if (forms != 1)
-            throw section.Place.Error($"exactly one of 'models', 'slices' and 'modules' is expected, {(forms == 0 ? "none is there" : "more than one is there")}");
+            throw section.Place.Error($"exactly one of 'models', 'slices' and 'modules' is expected, "
+                + $"{(forms == 0 ? "none is there" : "more than one is there")}");
         return config with { Notes = [.. notes] };
     }
 
@@ -114,7 +115,8 @@ static class MergeConfigReader
             int layers = sources[0].End - sources[0].Start;
             foreach (var source in sources)
                 if (source.End - source.Start != layers)
-                    throw source.Place.Error($"all sources of a slice must have the same number of layers; this one has {source.End - source.Start}, the first {layers}");
+                    throw source.Place.Error($"all sources of a slice must have the same number of layers; this one has {source.End - source.Start}, "
+                        + $"the first {layers}");
             var baseModel = TakeModel(slice, "base_model");
             var parameters = ParameterSet.Read(slice.TakeSection("parameters"));
             slice.Take("residual_weight");      // accepted and without effect in mergekit
@@ -135,7 +137,8 @@ static class MergeConfigReader
         return new SliceSource(model, start, end, parameters, source.Place);
     }
 
-    static int Layer((YamlNode Node, Place Place) item) => Yaml11.Number(item.Node) is { } number && number == Math.Floor(number) && number is >= 0 and <= MostLayers
+    static int Layer((YamlNode Node, Place Place) item) =>
+        Yaml11.Number(item.Node) is { } number && number == Math.Floor(number) && number is >= 0 and <= MostLayers
         ? (int)number
         : throw item.Place.Error($"a layer is a whole number from 0 to {MostLayers}");
 
@@ -161,7 +164,9 @@ static class MergeConfigReader
         if (section.TakeText(key) is not { } name) return null;
         if (DTypes.FromTorchName(name) is { } type && OutputTypes.Contains(type)) return type;
         var known = OutputTypes.Select(DTypes.TorchName).ToList();
-        string? meant = name is "bf16" or "bfloat" ? "bfloat16" : name is "fp16" or "half" ? "float16" : name is "fp32" or "float" ? "float32" : Quoted.Nearest(name, known);
-        throw section.At(section.Take(key)!, key).Error($"unknown type {Quoted.Of(name)}; known: {string.Join(", ", known)}{(meant is null ? "" : $"; did you mean '{meant}'?")}");
+        string? meant = name is "bf16" or "bfloat" ? "bfloat16" : name is "fp16" or "half" ? "float16" : name is "fp32" or "float" ? "float32"
+            : Quoted.Nearest(name, known);
+        throw section.At(section.Take(key)!, key).Error($"unknown type {Quoted.Of(name)}; known: "
+            + $"{string.Join(", ", known)}{(meant is null ? "" : $"; did you mean '{meant}'?")}");
     }
 }

@@ -31,7 +31,8 @@ public abstract record ParameterValue
     static ParameterValue ReadNumbers(YamlNode node, Place place)
     {
         if (node is YamlSequence list)
-            return new Gradient([.. list.Items.Select((item, i) => ReadNumber(item, place with { Path = $"{place.Path}[{i}]", Line = item.Line, Column = item.Column }))]);
+            return new Gradient([.. list.Items.Select((item, i) =>
+                ReadNumber(item, place with { Path = $"{place.Path}[{i}]", Line = item.Line, Column = item.Column }))]);
         return new Constant(ReadNumber(node, place));
     }
 

@@ -126,7 +126,12 @@ public sealed record RecallOptions
             MaxTokens = section.TakeInteger("max_tokens", 1, 1_000_000) ?? defaults.MaxTokens,
             ClusterLayer = section.TakeInteger("cluster_layer", -100_000, 100_000) ?? defaults.ClusterLayer,
             Pooling = section.TakeWord("pooling", "mean", "last") == "last" ? Pooling.Last : Pooling.Mean,
-            Similarity = section.TakeWord("similarity", "rbf", "cosine", "cka") switch { "cosine" => SimilarityKind.Cosine, "cka" => SimilarityKind.Cka, _ => SimilarityKind.Rbf },
+            Similarity = section.TakeWord("similarity", "rbf", "cosine", "cka") switch
+            {
+                "cosine" => SimilarityKind.Cosine,
+                "cka" => SimilarityKind.Cka,
+                _ => SimilarityKind.Rbf,
+            },
             Bandwidth = bandwidth,
             Temperature = section.TakeNumber("temperature", 1e-9, 1e9) ?? defaults.Temperature,
             Combine = section.TakeText("combine"),
@@ -136,7 +141,12 @@ public sealed record RecallOptions
             OffDiagonal = section.TakeNumber("off_diagonal", 0, 1) ?? defaults.OffDiagonal,
             CardRank = section.Take("card_rank") is YamlScalar { Text: "full" } ? null : section.TakeInteger("card_rank", 0, 1_000_000) ?? defaults.CardRank,
             KeepSamples = section.TakeBoolean("keep_samples") ?? defaults.KeepSamples,
-            Compute = section.TakeWord("compute", "auto", "float32", "bfloat16") switch { "float32" => ComputeType.Float32, "bfloat16" => ComputeType.BFloat16, _ => ComputeType.Auto },
+            Compute = section.TakeWord("compute", "auto", "float32", "bfloat16") switch
+            {
+                "float32" => ComputeType.Float32,
+                "bfloat16" => ComputeType.BFloat16,
+                _ => ComputeType.Auto,
+            },
             Seed = section.TakeInteger("seed", 0, int.MaxValue) ?? defaults.Seed,
             Place = section.Place,
         };

@@ -91,7 +91,8 @@ public sealed record TokenConfig(string Token, TokenSource Source, bool Force, P
 
     static TokenSource ReadSource(YamlNode node, Place place)
     {
-        if (node is not YamlMapping mapping || mapping.Entries.All(entry => entry.Key != "kind")) return new TokenSource.SameToken(ModelReference.Read(node, place));
+        if (node is not YamlMapping mapping || mapping.Entries.All(entry => entry.Key != "kind"))
+            return new TokenSource.SameToken(ModelReference.Read(node, place));
         var section = new YamlSection(mapping, place.File, place.Path);
         if (section.TakeWord("kind", "zero", "model_token") == "zero")
         {

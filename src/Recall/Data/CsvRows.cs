@@ -27,7 +27,8 @@ static class CsvRows
                 if (header) continue;
             }
             if (fields.Count != names.Count)
-                throw new RecallException($"{path}:{line}: the row has {fields.Count} fields, the header has {names.Count}; is the separator {Quoted.Of(separator.ToString())}?");
+                throw new RecallException($"{path}:{line}: the row has {fields.Count} fields, the header has {names.Count}; is the separator "
+                    + $"{Quoted.Of(separator.ToString())}?");
             var row = new JsonObject();
             for (int i = 0; i < names.Count; i++) row[names[i]] = fields[i];
             yield return new DataRow(++number, row);

@@ -32,7 +32,8 @@ static class JsonRows
         foreach (var line in lines)
         {
             text.Append(line.Text).Append(line.Ended ? "\n" : "");
-            if (text.Length > LongestDocument) throw new RecallException($"{path}: has more than {LongestDocument >> 20} Mi characters; write it as .jsonl, an object a line");
+            if (text.Length > LongestDocument)
+                throw new RecallException($"{path}: has more than {LongestDocument >> 20} Mi characters; write it as .jsonl, an object a line");
         }
         string whole = text.ToString();
         if (IsLines(whole)) return Lines(whole.Split('\n').Select((line, i) => new TextLine(i + 1, line, Ended: true)), path);
@@ -61,7 +62,8 @@ static class JsonRows
         foreach (string key in field?.Split('.') ?? [])
         {
             if (document is not JsonObject parent || !parent.TryGetPropertyValue(key, out document))
-                throw new RecallException($"{place}: has no {Quoted.Of(key)}, where the rows should be{(document is JsonObject o ? Templates.JinjaTemplate.Fields(key, o) : "")}");
+                throw new RecallException($"{place}: has no {Quoted.Of(key)}, where the rows should "
+                    + $"be{(document is JsonObject o ? Templates.JinjaTemplate.Fields(key, o) : "")}");
             place += $": {key}";
         }
         if (field is null && document is JsonObject single)

@@ -37,9 +37,11 @@ static class ParquetRows
         file.Read(file.Length - 8, tail);
         if (tail[4..].SequenceEqual("PARE"u8)) throw new RecallException($"{path}: is an encrypted Parquet file, which Recall does not read");
         if (!head.SequenceEqual("PAR1"u8)) throw new RecallException($"{path}: is not a Parquet file: no PAR1 at the start");
-        if (!tail[4..].SequenceEqual("PAR1"u8)) throw new RecallException($"{path}: is not a complete Parquet file: no PAR1 at the end; was the download cut short?");
+        if (!tail[4..].SequenceEqual("PAR1"u8))
+            throw new RecallException($"{path}: is not a complete Parquet file: no PAR1 at the end; was the download cut short?");
         uint footer = System.Buffers.Binary.BinaryPrimitives.ReadUInt32LittleEndian(tail);
-        if (footer == 0 || footer > file.Length - 12) throw new RecallException($"{path}: its footer should have {footer} bytes, but the file has {file.Length}");
+        if (footer == 0 || footer > file.Length - 12)
+            throw new RecallException($"{path}: its footer should have {footer} bytes, but the file has {file.Length}");
     }
 
     static (ParquetSchema Schema, int Groups) ReadFooter(string path)
@@ -54,7 +56,8 @@ static class ParquetRows
             bool text = reader.Schema.DataFields.Any(field => (field.ClrType == typeof(string)
                 || field.ClrType == typeof(ReadOnlyMemory<char>)) && field.Path.ToList().SequenceEqual(chunk.PathInSchema));
             if (text && chunk.Encodings.Contains(Parquet.Meta.Encoding.DELTA_BYTE_ARRAY))
-                throw new RecallException($"{path}: column {Quoted.Of(string.Join('.', chunk.PathInSchema))} is in the encoding DELTA_BYTE_ARRAY, which Recall does not read; write it anew with the writer's default encodings");
+                throw new RecallException($"{path}: column {Quoted.Of(string.Join('.', chunk.PathInSchema))} is in the encoding DELTA_BYTE_ARRAY, which "
+                    + "Recall does not read; write it anew with the writer's default encodings");
         }
         return (reader.Schema, groups.Sum(group => group.NumRows) == 0 ? 0 : reader.RowGroupCount);
     }
@@ -78,7 +81,8 @@ static class ParquetRows
         }
         catch (Exception e) when (e is not (RecallException or OutOfMemoryException))
         {
-            throw new RecallException($"{path}: {what}: {Quoted.Of(e.Message)[1..^1]}; the file is broken, or of a kind of Parquet that Recall does not read", e);
+            throw new RecallException($"{path}: {what}: {Quoted.Of(e.Message)[1..^1]}; the file is broken, or of a kind of Parquet that Recall does not "
+                + "read", e);
         }
     }
 

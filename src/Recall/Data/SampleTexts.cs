@@ -62,7 +62,8 @@ public static class SampleTexts
         if (jinja is not null) text = RenderRow(jinja, path, row);
         else if (row.Fields.TryGetPropertyValue("text", out var field)) text = field is null ? "" : TaskTemplate.TextOf(field);
         else if (ids is not null) return new SampleText(row.Number, "", ids, answer) { Fields = row.Fields };
-        else throw new RecallException($"{path}: row {row.Number} has no field 'text'{JinjaTemplate.Fields("text", row.Fields)}; say with a template what the text is: text: \"{{{{{row.Fields.FirstOrDefault().Key ?? "field"}}}}}\"");
+        else throw new RecallException($"{path}: row {row.Number} has no field 'text'{JinjaTemplate.Fields("text", row.Fields)}; say with a template "
+            + $"what the text is: text: \"{{{{{row.Fields.FirstOrDefault().Key ?? "field"}}}}}\"");
         return new SampleText(row.Number, ids is { Length: > 0 } ? text : NotBlank(text, path, row), ids, answer) { Fields = row.Fields };
     }
 

@@ -23,7 +23,8 @@ readonly record struct TextLine(int Number, string Text, bool Ended)
         {
             if (filled == buffer.Length)
             {
-                if (buffer.Length >= LongestLine) throw new RecallException($"{path}:{number + 1}: a line of more than {LongestLine >> 20} MiB; is this a file of texts?");
+                if (buffer.Length >= LongestLine)
+                    throw new RecallException($"{path}:{number + 1}: a line of more than {LongestLine >> 20} MiB; is this a file of texts?");
                 Array.Resize(ref buffer, buffer.Length * 2);
             }
             int read = Fill(stream, buffer.AsSpan(filled), path, number + 1);

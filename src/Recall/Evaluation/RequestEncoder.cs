@@ -21,7 +21,8 @@ public sealed class RequestEncoder(Tokenizer tokenizer, int? prefix, bool addSpe
     public static RequestEncoder For(Checkpoint checkpoint, bool addSpecialTokens = true)
     {
         var tokenizer = Tokenizer.Load(checkpoint);
-        return new RequestEncoder(tokenizer, SpecialTokens.Id(checkpoint, tokenizer, "bos") ?? SpecialTokens.Id(checkpoint, tokenizer, "eos"), addSpecialTokens);
+        return new RequestEncoder(
+            tokenizer, SpecialTokens.Id(checkpoint, tokenizer, "bos") ?? SpecialTokens.Id(checkpoint, tokenizer, "eos"), addSpecialTokens);
     }
 
     /// <summary>

@@ -26,6 +26,7 @@ public sealed record LayerWeighting(MergeMethod Method, RecallOptions Options, I
     {
         var each = inputs.Models.Select(model => Models.IndexOf(model) is var i and >= 0 ? weights[i] : 0).ToImmutableArray();
         return Method.WithLayerWeights(inputs, each)
-            ?? throw Options.Place.Error($"combine: the method {Method.Name} has no use for layer weights of {inputs.Count} models; methods with a weight for each model have (linear, nuslerp, multislerp, task_arithmetic, ties, dare_ties, …), and for two models slerp");
+            ?? throw Options.Place.Error($"combine: the method {Method.Name} has no use for layer weights of {inputs.Count} models; methods with a "
+                + "weight for each model have (linear, nuslerp, multislerp, task_arithmetic, ties, dare_ties, …), and for two models slerp");
     }
 }

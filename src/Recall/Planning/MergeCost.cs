@@ -58,7 +58,8 @@ public sealed record MergeCost(long BytesToRead, long OutputBytes, long PeakMemo
         long Stored(IEnumerable<OutputTensor> some) => some.SelectMany(tensor => tensor.Sources).SelectMany(source => source.Stored)
             .Distinct<StoredTensor>(ReferenceEqualityComparer.Instance).Sum(stored => stored.Length);
         var layers = tensors.Where(tensor => tensor.WeightLayer > 0 && !tensor.Inputs.IsEmbedding).GroupBy(tensor => tensor.WeightLayer).ToList();
-        long widest = matrices.Select(matrix => matrix.Inputs).DefaultIfEmpty().Max(), largest = matrices.Select(matrix => matrix.Inputs * matrix.Outputs).DefaultIfEmpty().Max();
+        long widest = matrices.Select(matrix => matrix.Inputs).DefaultIfEmpty().Max();
+        long largest = matrices.Select(matrix => matrix.Inputs * matrix.Outputs).DefaultIfEmpty().Max();
         long hidden = tensors.Where(tensor => tensor.Shape.Rank == 1).Select(tensor => tensor.Shape.Elements).DefaultIfEmpty().Max();
         long read = alignment.Experts.Count(expert => expert.Samples is not null), tokens = read * alignment.Options.Count * alignment.Options.MaxTokens;
         long states = 8 * tokens * (hidden + widest);
@@ -66,8 +67,10 @@ public sealed record MergeCost(long BytesToRead, long OutputBytes, long PeakMemo
         long step = 12 * largest + 4 * tokens * widest + 12 * Math.Min(tokens, 2048) * widest + 8 * widest * widest;
         long statistics = matrices.GroupBy(matrix => (matrix.Layer, matrix.Expert, matrix.Inputs))
             .Select(group => Statistics(alignment.Experts.Length, group.Key.Inputs, group.Sum(matrix => matrix.Outputs))).DefaultIfEmpty().Max();
-        long memory = Runtime + LibTorch + KeptBack + KeptBackAnElement * largest + layers.Select(Stored).DefaultIfEmpty().Max() + 6 * 8 * Math.Min(largest, 4 << 20) + states + Math.Max(statistics, step);
-        return new MergeCost(Stored(tensors), shards.Sum(shard => shard.Length), memory, matrices.Sum(matrix => matrix.Inputs * matrix.Outputs) * 2 * Math.Max(read, 1));
+        long memory = Runtime + LibTorch + KeptBack + KeptBackAnElement * largest + layers.Select(Stored).DefaultIfEmpty().Max()
+            + 6 * 8 * Math.Min(largest, 4 << 20) + states + Math.Max(statistics, step);
+        return new MergeCost(
+            Stored(tensors), shards.Sum(shard => shard.Length), memory, matrices.Sum(matrix => matrix.Inputs * matrix.Outputs) * 2 * Math.Max(read, 1));
     }
 
     /// <summary>

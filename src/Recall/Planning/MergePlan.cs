@@ -81,7 +81,8 @@ public sealed record MergePlan
         models = [.. models.Select(model => model.NamedAs(architecture))];
         var asked = config.ByModule([.. architecture.Modules.Select(module => module.Name)]);
         if (architecture.NumbersOutside && asked.Any(entry => entry.Config.Slices.Length > 0))
-            throw config.MethodPlace.Error($"{architecture.ClassNames[0]} numbers embedding and head with its layers, so that 'slices' would leave it without them; give whole models under 'models'");
+            throw config.MethodPlace.Error($"{architecture.ClassNames[0]} numbers embedding and head with its layers, so that 'slices' would leave it "
+                + "without them; give whole models under 'models'");
         // Models of one module: the config reads the same whether the module was named or not.
         if (asked.Length == 1) config = asked[0].Config;
         var weighting = config.Method == "recall" && alignment is null ? MakeWeighting(config, method, models) : null;
@@ -89,14 +90,16 @@ public sealed record MergePlan
         if (alignment is not null) vocabulary?.RequireUnchanged(alignment.Method);
         var modules = PlannedModule.All(asked, models, architecture, weighting is null || weighting.NeedsBase);
         var partial = options.Raw is { } rule ? new PartialInputs(rule) : null;
-        var planned = TensorPlanner.Plan(modules, module => new(module, method, models, architecture, weighting, vocabulary, options.Seed) { Partial = partial }, notes);
+        var planned = TensorPlanner.Plan(
+            modules, module => new(module, method, models, architecture, weighting, vocabulary, options.Seed) { Partial = partial }, notes);
         if (options.WeightsFile is { } given && weighting is null)
             notes.Add($"--weights {given}: is not read; the merge has no layer weights ('merge_method: recall' has)");
         if (vocabulary is not null && !options.CopyTokenizer)
             notes.Add("--no-copy-tokenizer: without effect where the config makes a tokenizer");
         if (planned.Count == 0) throw new RecallException($"{config.File}: there is nothing to merge: the models have no tensor in common");
         var (tensors, shards) = OutputLayout.Make(planned, options.ShardBytes);
-        if (vocabulary is null || weighting is not null || alignment is not null) notes.AddRange(Vocabularies.Compare(models, weighting is not null || alignment is not null));
+        if (vocabulary is null || weighting is not null || alignment is not null)
+            notes.AddRange(Vocabularies.Compare(models, weighting is not null || alignment is not null));
         var plan = new MergePlan
         {
             Config = config,
@@ -112,7 +115,8 @@ public sealed record MergePlan
             Weighting = weighting,
             Alignment = alignment,
             Notes = [],
-            Cost = alignment is null ? MergeCost.Of(tensors, shards, weighting, options) : MergeCost.OfAlignment(tensors, shards, alignment, architecture.Block?.StoredTransposed == true),
+            Cost = alignment is null ? MergeCost.Of(tensors, shards, weighting, options)
+                : MergeCost.OfAlignment(tensors, shards, alignment, architecture.Block?.StoredTransposed == true),
         };
         var outputConfig = Planning.OutputConfig.Make(plan, modules, notes);
         if (vocabulary is not null) TokenNumbers.Follow(outputConfig, "config.json", vocabulary, donor, notes);
@@ -139,7 +143,8 @@ public sealed record MergePlan
         {
             if (!model.Architecture.IsKnown || !models[0].Architecture.IsKnown || model.IsOfFamily(models[0].Architecture)) continue;
             throw new RecallException(
-                $"{config.File}: the models have different architectures: {models[0].Name} is {models[0].Architecture.ClassNames[0]}, {model.Name} {model.Architecture.ClassNames[0]}; --allow-crimes merges them all the same");
+                $"{config.File}: the models have different architectures: {models[0].Name} is {models[0].Architecture.ClassNames[0]}, {model.Name} "
+                    + $"{model.Architecture.ClassNames[0]}; --allow-crimes merges them all the same");
         }
     }
 

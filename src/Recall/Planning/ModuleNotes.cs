@@ -13,10 +13,15 @@ static class ModuleNotes
         var architecture = donor.Architecture;
         // Bare files of weights name no family, and nobody expects one.
         if (!architecture.IsKnown && donor.Checkpoint.Config.Count > 0)
-            yield return $"{donor.Name}: {(donor.Checkpoint.Architecture is { } promised ? $"no tensor is named as those of {promised.ClassNames[0]}" : "the architecture is not in Recall's table")}: layers are inferred from the names of the tensors: {Told(donor)}";
+        {
+            string why = donor.Checkpoint.Architecture is { } promised
+                ? $"no tensor is named as those of {promised.ClassNames[0]}" : "the architecture is not in Recall's table";
+            yield return $"{donor.Name}: {why}: layers are inferred from the names of the tensors: {Told(donor)}";
+        }
         foreach (var model in models.Skip(1))
             if (model.IsOfFamily(architecture) && model.Architecture.Layout != architecture.Layout)
-                yield return $"{model.Name}: names its tensors {model.Architecture.LayerPrefix}*, {donor.Name} {architecture.LayerPrefix}*: taken for the same, and named as in the latter";
+                yield return $"{model.Name}: names its tensors {model.Architecture.LayerPrefix}*, {donor.Name} {architecture.LayerPrefix}*: taken for "
+                    + "the same, and named as in the latter";
         if (config.Modules.Length == 0) yield break;
         foreach (var module in architecture.Modules)
         {

@@ -58,11 +58,14 @@ static class OutputConfig
             return;
         }
         // Lists with one entry a layer (transformers' layer_types) must be as long as the model is deep.
-        var sources = planned.Config.Slices.SelectMany(slice => Enumerable.Range(slice.Sources[0].Start, slice.Sources[0].End - slice.Sources[0].Start)).ToList();
+        var sources = planned.Config.Slices.SelectMany(slice =>
+            Enumerable.Range(slice.Sources[0].Start, slice.Sources[0].End - slice.Sources[0].Start)).ToList();
         foreach (var (parent, key) in places)
         {
             parent[key] = layers;
-            foreach (var (name, list) in parent.Where(entry => entry.Value is JsonArray array && array.Count == before && entry.Key.StartsWith("layer", StringComparison.Ordinal)).ToList())
+            var ofLayers = parent.Where(entry =>
+                entry.Value is JsonArray array && array.Count == before && entry.Key.StartsWith("layer", StringComparison.Ordinal));
+            foreach (var (name, list) in ofLayers.ToList())
                 parent[name] = new JsonArray([.. sources.Select(layer => ((JsonArray)list!)[Math.Min(layer, before - 1)]?.DeepClone())]);
         }
     }

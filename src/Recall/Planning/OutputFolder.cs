@@ -14,7 +14,8 @@ public static class OutputFolder
         {
             var other = Directory.EnumerateFileSystemEntries(folder).Select(entry => Path.GetFileName(entry))
                 .FirstOrDefault(name => !name.EndsWith(".partial", StringComparison.Ordinal) && name != "recall.journal");
-            if (other is not null) throw new RecallException($"{folder}: is not empty (it holds {Quoted.Of(other)}); name another folder for the output, or empty it");
+            if (other is not null)
+                throw new RecallException($"{folder}: is not empty (it holds {Quoted.Of(other)}); name another folder for the output, or empty it");
             held = new DirectoryInfo(folder).EnumerateFiles("*.partial").Sum(file => file.Length);
         }
         long free = FreeSpace(folder);
@@ -28,7 +29,8 @@ public static class OutputFolder
     {
         if (File.Exists(folder)) throw new RecallException($"{folder}: is a file; a folder is expected for the output");
         if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).FirstOrDefault() is { } other)
-            throw new RecallException($"{folder}: is not empty (it holds {Quoted.Of(Path.GetFileName(other))}); name another folder for the output, or empty it");
+            throw new RecallException($"{folder}: is not empty (it holds {Quoted.Of(Path.GetFileName(other))}); name another folder for the output, or "
+                + "empty it");
     }
 
     /// <summary>Free bytes of the disk that holds the folder, or its nearest parent that is there.</summary>

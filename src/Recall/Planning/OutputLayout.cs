@@ -29,7 +29,8 @@ static class OutputLayout
         for (int shard = 0; shard < shards.Count; shard++)
         {
             var inside = shards[shard].OrderByDescending(tensor => tensor.DType.Size()).ToList();
-            var (header, offsets, length) = SafetensorsHeader.Make(inside.Select(tensor => (tensor.Name, tensor.DType, tensor.Shape)), SafetensorsHeader.TorchMetadata);
+            var (header, offsets, length) = SafetensorsHeader.Make(
+                inside.Select(tensor => (tensor.Name, tensor.DType, tensor.Shape)), SafetensorsHeader.TorchMetadata);
             for (int i = 0; i < inside.Count; i++) placed.Add(inside[i] with { Shard = shard, Offset = offsets[i] });
             string name = shards.Count == 1 ? "model.safetensors" : $"model-{shard + 1:D5}-of-{shards.Count:D5}.safetensors";
             files.Add(new OutputShard(name, header, length));

@@ -81,7 +81,8 @@ sealed class OutputVocabulary
         {
             long own = _models[i].Checkpoint.Find(_models[i].Architecture.Embedding)!.Shape[0];
             if (_maps[i].IsWhole(i, own)) continue;
-            string rows = own == _maps[i].Rows ? "its tokens stand at other numbers, or are given other rows" : $"its embedding has {own} rows, the output's {_maps[i].Rows}";
+            string rows = own == _maps[i].Rows ? "its tokens stand at other numbers, or are given other rows" : $"its embedding has {own} rows, the "
+                + $"output's {_maps[i].Rows}";
             throw _asked.Place.Error($"{method} lets all models read the same token ids, and with this key the output's vocabulary is not that of "
                 + $"{_models[i].Name}: {rows}; leave the key out where the models have one vocabulary, or give them one before the merge: "
                 + $"recall tokensurgeon MODEL DONOR OUT");

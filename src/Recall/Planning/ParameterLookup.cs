@@ -40,18 +40,21 @@ sealed class ParameterLookup(MergeConfig config, MergeMethod method, ImmutableAr
             if (!parameter.PerModel)
             {
                 double value = Shared(parameter, slice, inputs.Name, t) ?? Default(parameter)
-                    ?? throw Missing(parameter, $"the method {method.Name} needs parameter '{parameter.Name}' (for {inputs.Name}); set it under parameters at the top level");
+                    ?? throw Missing(parameter, $"the method {method.Name} needs parameter '{parameter.Name}' (for {inputs.Name}); set it under "
+                        + "parameters at the top level");
                 values.Add(parameter.Name, Checked(parameter, value));
                 continue;
             }
             var each = ImmutableArray.CreateBuilder<double>();
             for (int i = 0; i < sources.Length; i++)
             {
-                double? value = sources[i].Parameters.At(parameter.Name, sourceNames[i], t) ?? Shared(parameter, slice, sourceNames[i], t) ?? Default(parameter);
+                double? value = sources[i].Parameters.At(parameter.Name, sourceNames[i], t)
+                    ?? Shared(parameter, slice, sourceNames[i], t) ?? Default(parameter);
                 bool isBase = i == inputs.BaseIndex && method.Base != BaseUse.Ignored;
                 if (value is null && !isBase)
                     throw new ConfigurationException(sources[i].Describe(
-                        $"the method {method.Name} needs parameter '{parameter.Name}' of {models[sources[i].Model].Name} (for {inputs.Name}); set it under the model's parameters, or at the top level"));
+                        $"the method {method.Name} needs parameter '{parameter.Name}' of {models[sources[i].Model].Name} (for {inputs.Name}); set it "
+                            + "under the model's parameters, or at the top level"));
                 each.Add(Checked(parameter, value ?? double.NaN));
             }
             perModel.Add(parameter.Name, each.ToImmutable());
@@ -65,7 +68,8 @@ sealed class ParameterLookup(MergeConfig config, MergeMethod method, ImmutableAr
         foreach (var parameter in All)
             foreach (string filter in parameter.Value.Filters)
                 if (!tensorNames.Any(name => name.Contains(filter, StringComparison.Ordinal)))
-                    yield return parameter.Place.Message($"filter {Quoted.Of(filter)} fits no tensor; filters are parts of tensor names, such as self_attn or mlp.down_proj");
+                    yield return parameter.Place.Message($"filter {Quoted.Of(filter)} fits no tensor; filters are parts of tensor names, such as "
+                        + "self_attn or mlp.down_proj");
     }
 
     IEnumerable<Parameter> All => config.Models.Select(entry => entry.Parameters)

@@ -31,7 +31,8 @@ sealed record PlannedSlice(ImmutableArray<PlannedSource> Sources, int FirstLayer
             {
                 if (source.End != sources[0].End)
                     throw new ConfigurationException(source.Describe(
-                        $"{models[source.Model].Name} has {source.End} layers{Told(module)}, {models[sources[0].Model].Name} has {sources[0].End}; models of different depth merge only by 'slices' with a layer_range each"));
+                        $"{models[source.Model].Name} has {source.End} layers{Told(module)}, {models[sources[0].Model].Name} has {sources[0].End}; "
+                            + "models of different depth merge only by 'slices' with a layer_range each"));
             }
             return [new PlannedSlice([.. sources], 0, globalBase, ParameterSet.None)];
         }
@@ -47,7 +48,8 @@ sealed record PlannedSlice(ImmutableArray<PlannedSource> Sources, int FirstLayer
         return slices.ToImmutable();
     }
 
-    static PlannedSource Whole(ImmutableArray<OpenedModel> models, ArchitectureModule module, int model, ParameterSet parameters, Func<string, string> describe) =>
+    static PlannedSource Whole(
+        ImmutableArray<OpenedModel> models, ArchitectureModule module, int model, ParameterSet parameters, Func<string, string> describe) =>
         new(model, 0, models[model].LayersOf(module), parameters, describe);
 
     static PlannedSource Part(ImmutableArray<OpenedModel> models, ArchitectureModule module, int model, SliceSource source)

@@ -43,7 +43,9 @@ sealed class TensorPlanner
     public PartialInputs? Partial { get; init; }
 
     /// <summary>All tensors of all modules, without their places. Adds what the user should know to the notes.</summary>
-    /// <exception cref="RecallException">A tensor missing in a model, shapes that differ, a parameter missing, inputs that the method does not take.</exception>
+    /// <exception cref="RecallException">
+    /// A tensor missing in a model, shapes that differ, a parameter missing, inputs that the method does not take.
+    /// </exception>
     public static List<OutputTensor> Plan(ImmutableArray<PlannedModule> modules, Func<PlannedModule, TensorPlanner> plannerOf, List<string> notes)
     {
         var planners = modules.Select(plannerOf).ToList();
@@ -67,7 +69,8 @@ sealed class TensorPlanner
         // mergekit pairs the last slice's sources with the inputs of the first: surplus ones have no part in what comes after the layers.
         PlanOutside([.. _slices[^1].Sources.Take(_slices[0].Sources.Length)], _slices[^1], after: true);
         if (_withoutRule.Count > 0)
-            _notes.Add($"{_architecture.ClassNames[0]} has no rule for these tensors, which are merged like those beside them: {string.Join(", ", _withoutRule.Select(entry => entry.Value == 1 ? entry.Key : $"{entry.Key} ({entry.Value})"))}");
+            _notes.Add($"{_architecture.ClassNames[0]} has no rule for these tensors, which are merged like those beside them: "
+                + $"{string.Join(", ", _withoutRule.Select(entry => entry.Value == 1 ? entry.Key : $"{entry.Key} ({entry.Value})"))}");
         return _tensors;
     }
 
@@ -126,7 +129,8 @@ sealed class TensorPlanner
             if (isAfter != after) continue;
             bool isNamed = isAfter || name == _architecture.Embedding || ArchitectureModule.Fits(_module.Before, name);
             // Of modules beside the main one the table does not list every tensor; all that begins with their names is theirs.
-            var rule = IsNeeded(name) ? Rule.Required : _architecture.IsKnown && (isNamed || _module.Name != _architecture.ModuleName) ? Rule.Optional : Rule.None;
+            var rule = IsNeeded(name) ? Rule.Required
+                : _architecture.IsKnown && (isNamed || _module.Name != _architecture.ModuleName) ? Rule.Optional : Rule.None;
             int weightLayer = name == _architecture.Embedding ? 0 : isAfter ? _slices[^1].FirstLayer + _slices[^1].Layers : -1;
             Add(name, slice, sources, [.. sources.Select(_ => name)], 0, rule, WeightLayer(weightLayer));
         }
@@ -172,14 +176,18 @@ sealed class TensorPlanner
             var lacking = Enumerable.Range(0, sources.Length).First(i => found[i] is null);
             if (required)
             {
-                string why = have.Count > 0 ? $", which {_models[sources[have[0]].Model].Name} has" : $", which a model of class {_architecture.ClassNames.FirstOrDefault()} needs";
+                string why = have.Count > 0 ? $", which {_models[sources[have[0]].Model].Name} has" : $", which a model of class "
+                    + $"{_architecture.ClassNames.FirstOrDefault()} needs";
                 throw new RecallException(sources[lacking].Describe(
-                    $"model {_models[sources[lacking].Model].Name} lacks tensor {names[lacking]}{why}: are all of its files there, and is its config.json its own?"));
+                    $"model {_models[sources[lacking].Model].Name} lacks tensor {names[lacking]}{why}: are all of its files there, and is its "
+                        + "config.json its own?"));
             }
             string only = string.Join(", ", have.Select(i => _models[sources[i].Model].Name).Distinct());
-            if ((_architecture.IsKnown && rule == Rule.None) || sources.Any(source => source.Model == slice.Base && !have.Exists(i => sources[i].Model == slice.Base)))
+            if ((_architecture.IsKnown && rule == Rule.None)
+                || sources.Any(source => source.Model == slice.Base && !have.Exists(i => sources[i].Model == slice.Base)))
             {
-                _notes.Add($"{name}: only {only} has it, and {(rule == Rule.None && _architecture.IsKnown ? "the family needs no such tensor" : "the base has not")}: left out");
+                _notes.Add($"{name}: only {only} has it, and "
+                    + $"{(rule == Rule.None && _architecture.IsKnown ? "the family needs no such tensor" : "the base has not")}: left out");
                 return;
             }
             _notes.Add($"{name}: only {only} has it: merged from there");
@@ -204,7 +212,8 @@ sealed class TensorPlanner
         }
         if (_method.Base == BaseUse.Required && inputs.BaseIndex < 0 && _weighting?.NeedsBase != false)
             throw (slice.Base < 0 ? _config.MethodPlace.Error($"the method {_method.Name} needs a base model: set base_model")
-                : new ConfigurationException(sources[0].Describe($"the base model {_models[slice.Base].Name} is not among the sources; the method {_method.Name} needs its {name}")));
+                : new ConfigurationException(sources[0].Describe($"the base model {_models[slice.Base].Name} is not among the sources; the method "
+                    + $"{_method.Name} needs its {name}")));
 
         var own = have.Select(i => sources[i]).ToImmutableArray();
         inputs = _parameters.Fill(inputs, slice, own, [.. have.Select(i => names[i])], t);
@@ -216,7 +225,11 @@ sealed class TensorPlanner
 
         var type = _config.OutDType ?? _method.ResultType([.. tensors.Select(tensor => _config.DType ?? tensor.DType)], inputs.BaseIndex);
         bool copied = tensors is [{ Verbatim: not null } only1] && only1.DType == type && _method is Passthrough && double.IsNaN(inputs.PerModel["scale"][0]);
-        _tensors.Add(new OutputTensor(name, inputs.Shape, type, tensors, _method, inputs) { WeightLayer = weightLayer, Copied = copied ? tensors[0].Verbatim : null });
+        _tensors.Add(new OutputTensor(name, inputs.Shape, type, tensors, _method, inputs)
+        {
+            WeightLayer = weightLayer,
+            Copied = copied ? tensors[0].Verbatim : null,
+        });
     }
 
     /// <summary>
@@ -254,12 +267,14 @@ sealed class TensorPlanner
     void Carry(TensorInputs inputs, ImmutableArray<TensorSource> tensors, int weightLayer)
     {
         int from = Math.Max(inputs.BaseIndex, 0);
-        if (tensors.Length > 1) _notes.Add($"{inputs.Name}: holds {tensors[from].DType.TorchName()}, which is not merged: carried over from {inputs.ModelNames[from]}");
+        if (tensors.Length > 1) _notes.Add($"{inputs.Name}: holds {tensors[from].DType.TorchName()}, which is not merged: carried over from "
+            + $"{inputs.ModelNames[from]}");
         _tensors.Add(new OutputTensor(inputs.Name, tensors[from].Shape, tensors[from].DType, [tensors[from]], _method,
             inputs with { Models = [inputs.Models[from]] })
         {
             WeightLayer = weightLayer,
-            Copied = tensors[from].Verbatim ?? throw new RecallException($"{inputs.Name} of {inputs.ModelNames[from]}: integers that are not stored as they are"),
+            Copied = tensors[from].Verbatim ?? throw new RecallException($"{inputs.Name} of {inputs.ModelNames[from]}: integers that are not stored as "
+                + "they are"),
         });
     }
 
@@ -271,13 +286,15 @@ sealed class TensorPlanner
         if (_method.Shapes == ShapeRule.CropEmbeddings && matrices)
         {
             long rows = tensors.Min(tensor => tensor.Shape[0]), columns = tensors.Min(tensor => tensor.Shape[1]);
-            _notes.Add($"{inputs.Name}: the models have {string.Join(", ", tensors.Select(tensor => tensor.Shape))}: cut to [{rows}, {columns}], which all have{WithoutLoss}");
+            _notes.Add($"{inputs.Name}: the models have {string.Join(", ", tensors.Select(tensor => tensor.Shape))}: cut to [{rows}, {columns}], which "
+                + $"all have{WithoutLoss}");
             return (inputs with { Shape = new Shape(rows, columns) }, [.. tensors.Select(tensor => Crop(tensor, rows, columns))]);
         }
         if (_method.Shapes == ShapeRule.CropToBaseOrSkip && inputs.BaseIndex >= 0) return FitToBase(inputs, tensors, matrices);
         int other = 1 + tensors.Skip(1).TakeWhile(tensor => tensor.Shape == tensors[0].Shape).Count();
         throw new RecallException(
-            $"{_config.File}: {inputs.Name}: the shapes differ: {tensors[0].Shape} in {inputs.ModelNames[0]}, {tensors[other].Shape} in {inputs.ModelNames[other]}"
+            $"{_config.File}: {inputs.Name}: the shapes differ: {tensors[0].Shape} in {inputs.ModelNames[0]}, {tensors[other].Shape} in "
+                + $"{inputs.ModelNames[other]}"
             + (!inputs.IsEmbedding ? Sizes(inputs.ModelNames[0], inputs.ModelNames[other])
                 : _method is LeastSquares
                 ? $"; {_method.Name} lets all models read the same token ids: give them one vocabulary first, by recall tokensurgeon MODEL DONOR OUT"

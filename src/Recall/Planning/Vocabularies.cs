@@ -26,7 +26,8 @@ static class Vocabularies
             var otherIds = Ids(other, model);
             var (token, id) = ids.Except(otherIds).Concat(otherIds.Except(ids)).FirstOrDefault();
             if (token is null) continue;
-            string what = $"the tokenizers of {first.Name} and {model.Name} differ: token {Quoted.Of(token)} is {Told(ids, token)} in the first, {Told(otherIds, token)} in the second";
+            string what = $"the tokenizers of {first.Name} and {model.Name} differ: token {Quoted.Of(token)} is {Told(ids, token)} in the first, "
+                + $"{Told(otherIds, token)} in the second";
             if (mustAgree) throw new RecallException($"{what}; the method recall compares what models make of the same tokens");
             yield return $"{what}; rows of the embeddings are merged by number, not by token (tokenizer_source: union aligns them)";
         }

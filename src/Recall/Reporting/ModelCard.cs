@@ -15,7 +15,8 @@ static class ModelCard
         var names = plan.Models.Select(model => model.Name).ToList();
         card.Append("---\n");
         // The Hub links base_model entries that are names there; local paths say nothing to others.
-        var published = names.Where(name => name.Count(letter => letter == '/') == 1 && !name.StartsWith('.') && !name.StartsWith('/') && !Path.Exists(name)).ToList();
+        var published = names.Where(name =>
+            name.Count(letter => letter == '/') == 1 && !name.StartsWith('.') && !name.StartsWith('/') && !Path.Exists(name)).ToList();
         if (published.Count > 0)
         {
             card.Append("base_model:\n");
@@ -28,7 +29,8 @@ static class ModelCard
         var (method, source) = plan.Method.Reference;
         if (plan.Weighting is { } weighting)
         {
-            card.Append("[RECALL](https://arxiv.org/abs/2510.20479): each layer by its own weights, from the similarity of what the models' layers represent, ");
+            card.Append("[RECALL](https://arxiv.org/abs/2510.20479): each layer by its own weights, from the similarity of what the models' layers "
+                + "represent, ");
             card.Append($"combined by {Linked(method, source)}. Reference model: {plan.Models[weighting.Models[weighting.Reference]].Name}.");
         }
         else

@@ -74,7 +74,8 @@ public sealed class JinjaTemplate
     /// <exception cref="RecallException">Not a template, with its line.</exception>
     public static JinjaTemplate Parse(string source, string where, JinjaOptions? options = null)
     {
-        if (source.Length > LongestSource) throw new RecallException($"{where}: a template of {source.Length} characters is too long; {LongestSource} are read");
+        if (source.Length > LongestSource)
+            throw new RecallException($"{where}: a template of {source.Length} characters is too long; {LongestSource} are read");
         return new JinjaTemplate(source.ReplaceLineEndings("\n"), where, options ?? JinjaOptions.Task);
     }
 

@@ -71,7 +71,8 @@ sealed class NewRows
         _unknown = ByDonor ? _missing.Count(id => id >= _donor.Shape[0]) : 0;
         string others = _others == 0 ? "" : $", {_others} by byte or prefix";
         string unknown = _unknown == 0 ? "" : $"; {_unknown} of them have no row in {donor} and get the mean";
-        return $"{_own.Name}: of {_shared.Count + _others + _missing.Count} tokens {_shared.Count} are in {model}{others}, {_missing.Count} rows are made{unknown}";
+        return $"{_own.Name}: of {_shared.Count + _others + _missing.Count} tokens {_shared.Count} are in {model}{others}, {_missing.Count} rows are "
+            + $"made{unknown}";
     }
 
     /// <summary>Finds the recipes of what is missing.</summary>

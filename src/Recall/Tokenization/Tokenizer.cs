@@ -45,7 +45,8 @@ public sealed class Tokenizer
                 name is "tokenizer.model" or "spiece.model" or "sentencepiece.bpe.model" or "vocab.json" or "vocab.txt");
         throw new RecallException(other is null
             ? $"{checkpoint.Path}: has no tokenizer.json; copy the tokenizer of its base model beside it"
-            : $"{checkpoint.Path}: has {other}, but Recall reads tokenizer.json; save it from transformers once with AutoTokenizer.from_pretrained(…).save_pretrained(…)");
+            : $"{checkpoint.Path}: has {other}, but Recall reads tokenizer.json; save it from transformers once with "
+                + "AutoTokenizer.from_pretrained(…).save_pretrained(…)");
     }
 
     /// <summary>Reads the text of a tokenizer.json; <paramref name="where"/> stands in messages.</summary>

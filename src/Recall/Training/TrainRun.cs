@@ -184,6 +184,7 @@ public static class TrainRun
         long there = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (needed > there)
             throw new RecallException($"{checkpoint.Path}: training needs {needed:N0} bytes of memory for weights"
-                + $"{(config.Lora is null ? ", gradients and optimizer" : "")} alone; this machine has {there:N0}{(config.Lora is null ? ". With 'lora' a quarter of it would do" : "")}");
+                + $"{(config.Lora is null ? ", gradients and optimizer" : "")} alone; this machine has "
+                    + $"{there:N0}{(config.Lora is null ? ". With 'lora' a quarter of it would do" : "")}");
     }
 }

@@ -58,7 +58,8 @@ static partial class Yaml11
         return sign * value;
     }
 
-    [GeneratedRegex(@"^[-+]?(?:(?<prefix>0b)(?<digits>[01_]+)|(?<prefix>0x)(?<digits>[0-9a-fA-F_]+)|(?<prefix>0)(?<digits>[0-7_]+)|(?<digits>0|[1-9][0-9_]*))$", RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"^[-+]?(?:(?<prefix>0b)(?<digits>[01_]+)|(?<prefix>0x)(?<digits>[0-9a-fA-F_]+)"
+        + @"|(?<prefix>0)(?<digits>[0-7_]+)|(?<digits>0|[1-9][0-9_]*))$", RegexOptions.ExplicitCapture)]
     private static partial Regex Integer();
 
     [GeneratedRegex(@"^[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?$", RegexOptions.ExplicitCapture)]

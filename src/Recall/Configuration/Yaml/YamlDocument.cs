@@ -23,7 +23,8 @@ public static class YamlDocument
     {
         try
         {
-            if (!File.Exists(path)) throw new ConfigurationException(Directory.Exists(path) ? $"{path}: is a folder, not a config file" : $"{path}: no such file");
+            if (!File.Exists(path))
+                throw new ConfigurationException(Directory.Exists(path) ? $"{path}: is a folder, not a config file" : $"{path}: no such file");
             // The length is not asked for but met while reading: pipes and devices tell none.
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
             using var bytes = new MemoryStream();
@@ -99,7 +100,8 @@ public static class YamlDocument
     {
         var documents = ParseAll(text, file);
         if (documents.Length > 1)
-            throw new ConfigurationException($"{file}:{documents[1].Line}:{documents[1].Column}: holds {documents.Length} documents; one is expected here (recall multi runs several)");
+            throw new ConfigurationException($"{file}:{documents[1].Line}:{documents[1].Column}: holds {documents.Length} documents; one is expected "
+                + "here (recall multi runs several)");
         return documents switch
         {
             [YamlMapping mapping] => mapping,

@@ -20,7 +20,8 @@ sealed class TaskData
             ?? throw task.Place.Error($"dataset_path is missing: one of {string.Join(", ", Kinds)}");
         if (!Kinds.Contains(kind))
             throw task.At(task.Take("dataset_path")!,
-                "dataset_path").Error($"{Quoted.Of(kind)} is not on this disk: Recall reads local files, dataset_path {string.Join(", ", Kinds)} with dataset_kwargs.data_files");
+                "dataset_path").Error($"{Quoted.Of(kind)} is not on this disk: Recall reads local files, dataset_path {string.Join(", ", Kinds)} with "
+                    + "dataset_kwargs.data_files");
         var section = task.TakeSection("dataset_kwargs")
             ?? throw task.Place.Error("dataset_kwargs.data_files is missing: the files of each split");
         string separator = section.TakeText("sep") ?? section.TakeText("delimiter") ?? "";

@@ -15,7 +15,8 @@ abstract class TokenModel(Vocabulary vocabulary)
     public static TokenModel Create(JsonPart part, bool mapsBytes)
     {
         string type = part.FindText("type") ?? (part.Find("merges") is null ? throw part.Error("'type' is missing") : "BPE");
-        if (mapsBytes && type != "BPE") throw part.Error($"a byte-level pre-tokenizer before a model of type {Quoted.Of(type)} is not supported; Recall knows it before BPE");
+        if (mapsBytes && type != "BPE")
+            throw part.Error($"a byte-level pre-tokenizer before a model of type {Quoted.Of(type)} is not supported; Recall knows it before BPE");
         return type switch
         {
             "BPE" => BytePairModel.Read(part, mapsBytes),

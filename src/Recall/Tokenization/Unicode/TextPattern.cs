@@ -49,7 +49,8 @@ sealed class TextPattern
         }
         catch (RegexMatchTimeoutException e)
         {
-            throw new RecallException($"{_where}: the regex {Quoted.Of(_source)} takes more than {Limit.TotalSeconds} s on a text of {text.Length} characters", e);
+            throw new RecallException($"{_where}: the regex {Quoted.Of(_source)} takes more than {Limit.TotalSeconds} s on a text of {text.Length} "
+                + "characters", e);
         }
     }
 
