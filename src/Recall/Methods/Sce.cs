@@ -35,26 +35,27 @@ public sealed class Sce : MergeMethod
         readonly int _base;
         readonly ImmutableArray<int> _others;
         readonly long _elements;
-        readonly double _share;
         readonly RankCut? _cut;
         readonly MagnitudeRanks? _ranks;
         readonly double[] _weights;
 
         public Merge(int baseIndex, ImmutableArray<int> others, long elements, double share)
         {
-            (_base, _others, _elements, _share) = (baseIndex, others, elements, share);
+            (_base, _others, _elements) = (baseIndex, others, elements);
             _weights = new double[others.Length];
             if (share >= 1 || elements == 0) return;
-            _cut = new RankCut(elements, largest: true) { Take = Math.Max(1, (long)(elements * Math.Max(share, 0))) };
+            _cut = RankCut.LargestOfNonZero(elements, share);
             _ranks = new MagnitudeRanks(places: true, _cut);
         }
 
-        // The passes of the cut, of which there is always the first, then the one for the weights.
-        int Selecting => _ranks is null ? 0 : Math.Max(_ranks.Passes, 1);
+        // The passes of the cut, then the one for the weights.
+        int Selecting => _ranks?.Passes ?? 0;
 
         public override int Passes => Selecting + 1;
 
-        public override (int Sums, int Counts) Reduction(int pass) => pass >= Selecting ? (_others.Length, 0) : (0, _ranks!.Counts(pass) + 1);
+        public override int SampleStride => _ranks?.Stride ?? 1;
+
+        public override (int Sums, int Counts) Reduction(int pass) => pass >= Selecting ? (_others.Length, 0) : (0, _ranks!.Counts(pass));
 
         public override void Reduce(int pass, in Strip strip, Span<double> sums, Span<long> counts)
         {
@@ -62,8 +63,7 @@ public sealed class Sce : MergeMethod
             Subtract(strip, variances);
             if (pass < Selecting)
             {
-                if (pass == 0) counts[^1] += Magnitudes.CountEqual(variances, 0);
-                _ranks!.Reduce(pass, strip.Start, variances, counts[..^1]);
+                _ranks!.Reduce(pass, strip.Start, variances, counts);
                 return;
             }
             for (int i = 0; i < _others.Length; i++)
@@ -78,8 +78,7 @@ public sealed class Sce : MergeMethod
         {
             if (pass < Selecting)
             {
-                if (pass == 0) _cut!.Take = (long)((_elements - reduced.Counts[^1]) * _share);
-                _ranks!.EndPass(pass, reduced.Counts.AsSpan(..^1));
+                _ranks!.EndPass(pass, reduced.Counts);
                 return;
             }
             double sum = 0;

@@ -25,7 +25,9 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
 
         public int Passes => Sparsifier is null ? 0 : Sparsifier.Passes + (rescale ? 1 : 0);
 
-        public int Counts(int pass) => Sparsifier is not null && pass < Sparsifier.Passes ? Sparsifier.Counts(pass) : 0;
+        public int Stride => Sparsifier?.Stride ?? 1;
+
+        public int Counts(int pass) => Sparsifier is not null && pass >= 0 && pass < Sparsifier.Passes ? Sparsifier.Counts(pass) : 0;
 
         public void Reduce(int pass, long start, Span<float> delta, Span<double> sums, Span<long> counts)
         {
@@ -41,7 +43,7 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
 
         public void EndPass(int pass, ReadOnlySpan<double> sums, ReadOnlySpan<long> counts)
         {
-            if (pass >= Passes) return;
+            if (pass < 0 || pass >= Passes) return;
             if (pass < Sparsifier!.Passes) Sparsifier.EndPass(pass, counts);
             else if (sums[0] >= SmallestNorm && sums[1] >= SmallestNorm) Scale = Weight * (sums[0] / sums[1]);
         }
@@ -52,20 +54,25 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
 
     public override bool WholeRows => vectors.Any(vector => vector.Sparsifier is { WholeRows: true });
 
-    public override int Passes => vectors.IsEmpty ? 0 : vectors.Max(vector => vector.Passes);
+    public override int Passes => vectors.IsEmpty ? 0 : vectors.Max(vector => vector.Passes + Delay(vector));
 
-    public override (int Sums, int Counts) Reduction(int pass) => (2 * vectors.Length, vectors.Sum(vector => vector.Counts(pass)));
+    public override int SampleStride { get; } = vectors.IsEmpty ? 1 : vectors.Max(vector => vector.Stride);
+
+    // A vector that needs no sample waits while the others take theirs.
+    int Delay(Vector vector) => SampleStride > 1 && vector.Stride == 1 ? 1 : 0;
+
+    public override (int Sums, int Counts) Reduction(int pass) => (2 * vectors.Length, vectors.Sum(vector => vector.Counts(pass - Delay(vector))));
 
     public override void Reduce(int pass, in Strip strip, Span<double> sums, Span<long> counts)
     {
         for (int i = 0, first = 0; i < vectors.Length; i++)
         {
-            int own = vectors[i].Counts(pass);
-            if (pass < vectors[i].Passes)
+            int at = pass - Delay(vectors[i]), own = vectors[i].Counts(at);
+            if (at >= 0 && at < vectors[i].Passes)
             {
                 var delta = strip[vectors[i].Input];
                 TaskVectors.Subtract(strip[baseIndex], delta);
-                vectors[i].Reduce(pass, strip.Start, delta, sums.Slice(2 * i, 2), counts.Slice(first, own));
+                vectors[i].Reduce(at, strip.Start, delta, sums.Slice(2 * i, 2), counts.Slice(first, own));
             }
             first += own;
         }
@@ -73,9 +80,9 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
 
     public override void EndPass(int pass, Reduced reduced)
     {
-        var own = vectors.Select(vector => vector.Counts(pass)).ToArray();
+        var own = vectors.Select(vector => vector.Counts(pass - Delay(vector))).ToArray();
         for (int i = 0, first = 0; i < vectors.Length; first += own[i], i++)
-            vectors[i].EndPass(pass, reduced.Sums.AsSpan(2 * i, 2), reduced.Counts.AsSpan(first, own[i]));
+            vectors[i].EndPass(pass - Delay(vectors[i]), reduced.Sums.AsSpan(2 * i, 2), reduced.Counts.AsSpan(first, own[i]));
     }
 
     public override void Apply(in Strip strip, Span<float> output)

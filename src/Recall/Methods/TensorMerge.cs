@@ -19,6 +19,9 @@ public abstract class TensorMerge
     /// </summary>
     public virtual bool ShowsDamage => false;
 
+    /// <summary>Every so many-th strip is seen in the first reduce pass, which is a sample then; 1: all.</summary>
+    public virtual int SampleStride => 1;
+
     /// <summary>How many sums and how many counters a reduce pass has.</summary>
     public virtual (int Sums, int Counts) Reduction(int pass) => (0, 0);
 

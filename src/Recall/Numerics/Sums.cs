@@ -159,8 +159,9 @@ static class Sums
         for (; i < n; i++) y[(int)i] = (float)(sum[(int)i] / a);
     }
 
+    /// <summary>The values as float64, exactly.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static Vector512<double> Widen(Vector256<float> values)
+    public static Vector512<double> Widen(Vector256<float> values)
     {
         if (Avx512F.IsSupported) return Avx512F.ConvertToVector512Double(values);
         var (low, high) = Vector256.Widen(values);

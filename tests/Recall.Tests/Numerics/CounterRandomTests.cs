@@ -20,6 +20,14 @@ public class CounterRandomTests
         float[] values = [.. Enumerable.Range(1, length)];
         random.Keep(start, 0.3, values);
         for (int i = 0; i < length; i++) Assert.Equal(numbers[i] < Math.Round(0.3 * 4294967296.0) ? i + 1 : 0, values[i]);
+        const uint Surely = 1u << 30, Never = 3u << 30;
+        values = [.. Enumerable.Range(1, length)];
+        var (places, rest) = (new int[length], new uint[length]);
+        int undecided = random.Keep(start, Surely, Never, values, places, rest);
+        int[] between = [.. Enumerable.Range(0, length).Where(i => numbers[i] is >= Surely and < Never)];
+        Assert.Equal(between, places[..undecided]);
+        Assert.Equal(between.Select(i => numbers[i] - Surely), rest[..undecided]);
+        for (int i = 0; i < length; i++) Assert.Equal(numbers[i] < Never ? i + 1 : 0, values[i]);
     });
 
     [Fact]

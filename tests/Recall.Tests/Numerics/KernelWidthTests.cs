@@ -77,6 +77,8 @@ public class KernelWidthTests
         text.Append($"task vectors {Hash(MemoryMarshal.AsBytes(Samples.Bits(small).AsSpan()))}\n");
         float[] row = [.. finite.Select(value => value % 8)], otherRow = [.. second.Select(value => value % 8)];
         text.Append($"divergence {Softmax.Divergence(row, otherRow):R} {Softmax.Divergence(row.AsSpan(0, 500), otherRow.AsSpan(0, 500)):R}\n");
+        float[] near = [.. row.Zip(otherRow, (one, another) => one + another / 64)];
+        text.Append($"divergence of near rows {Softmax.Divergence(row, near):R} {Softmax.Divergence(row.AsSpan(0, 500), near.AsSpan(0, 500)):R}\n");
         new CounterRandom(1, "tensor", 2).Keep(3, 0.4, row);
         text.Append($"random {Hash(MemoryMarshal.AsBytes(row.AsSpan()))}\n");
         GoldenText.Match("kernels.txt", text.ToString());
