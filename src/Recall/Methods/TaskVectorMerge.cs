@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Recall.Numerics;
 
 namespace Recall.Methods;
@@ -8,7 +9,7 @@ namespace Recall.Methods;
 /// </summary>
 sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vector> vectors, bool electsSign, bool normalize, double factor) : TensorMerge
 {
-    const int Chunk = 1024;
+    const int Chunk = Checkpoints.TileReader.StripElements;
     const double SmallestNorm = 1e-7;
 
     /// <summary>One model's task vector.</summary>
@@ -49,8 +50,14 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
         }
     }
 
-    // Infinity minus infinity and 0 times infinity are NaN; an election of signs or a sparsifier would drop them.
-    public override bool ShowsDamage => !electsSign && vectors.All(vector => vector.Sparsifier is null);
+    readonly int[] _inputs = [.. vectors.Select(vector => vector.Input)];
+    readonly float[] _weights = [.. vectors.Select(vector => (float)vector.Weight)];
+    readonly float[] _scales = [.. vectors.Select(vector => (float)vector.Scale)];
+
+    // Infinity minus infinity and 0 times infinity are NaN; an election of signs or a sparsifier would drop them, but norms that are taken at once show them.
+    public override bool ShowsDamage { get; } = vectors.All(vector => vector.Sparsifier is null)
+        ? !electsSign
+        : vectors.All(vector => vector.Sparsifier is { Passes: 0 } && vector.Passes == 1);
 
     public override bool WholeRows => vectors.Any(vector => vector.Sparsifier is { WholeRows: true });
 
@@ -82,7 +89,10 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
     {
         var own = vectors.Select(vector => vector.Counts(pass - Delay(vector))).ToArray();
         for (int i = 0, first = 0; i < vectors.Length; first += own[i], i++)
+        {
             vectors[i].EndPass(pass - Delay(vectors[i]), reduced.Sums.AsSpan(2 * i, 2), reduced.Counts.AsSpan(first, own[i]));
+            _scales[i] = (float)vectors[i].Scale;
+        }
     }
 
     public override void Apply(in Strip strip, Span<float> output)
@@ -111,35 +121,13 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
         }
     }
 
+    [SkipLocalsInit]
     void Elect(in Strip strip, Span<float> output)
     {
-        Span<float> majority = stackalloc float[Chunk], sum = stackalloc float[Chunk], weights = stackalloc float[Chunk];
-        for (int first = 0; first < output.Length; first += Chunk)
-        {
-            int length = Math.Min(Chunk, output.Length - first);
-            majority = majority[..length];
-            sum = sum[..length];
-            weights = weights[..length];
-            majority.Clear();
-            sum.Clear();
-            weights.Clear();
-            foreach (var vector in vectors)
-            {
-                var delta = strip[vector.Input].Slice(first, length);
-                Elementwise.Scale(delta, (float)vector.Scale, delta);
-                Elementwise.AddScaled(delta, 1, majority);
-            }
-            foreach (var vector in vectors)
-                TaskVectors.AddAgreeing(strip[vector.Input].Slice(first, length), majority, (float)vector.Weight, sum, weights);
-            var part = output.Slice(first, length);
-            var origin = strip[baseIndex].Slice(first, length);
-            if (normalize)
-            {
-                TaskVectors.AddQuotient(origin, sum, weights, (float)factor, part);
-                continue;
-            }
-            origin.CopyTo(part);
-            Elementwise.AddScaled(sum, (float)factor, part);
-        }
+        Span<float> weights = stackalloc float[Chunk];
+        weights = output.Length <= Chunk ? weights[..output.Length] : new float[output.Length];
+        TaskVectors.Elect(strip.Inputs, _inputs, _scales, _scales, _weights, output, weights);
+        if (!normalize) weights.Fill(1);
+        TaskVectors.AddQuotient(strip[baseIndex], output, weights, (float)factor, output);
     }
 }

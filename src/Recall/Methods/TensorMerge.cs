@@ -59,6 +59,9 @@ public readonly ref struct Strip
 
     /// <summary>The values of an input. They belong to the pass: a method may change them in place.</summary>
     public Span<float> this[int input] => _values[input].AsSpan(0, Length);
+
+    /// <summary>The values of all inputs; each array may be longer than the strip.</summary>
+    internal ReadOnlySpan<float[]> Inputs => _values;
 }
 
 /// <summary>What a reduce pass found.</summary>

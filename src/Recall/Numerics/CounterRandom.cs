@@ -44,15 +44,6 @@ readonly struct CounterRandom
         }
     }
 
-    /// <summary>The numbers from <paramref name="start"/> on.</summary>
-    public void Fill(long start, Span<uint> numbers)
-    {
-        int i = 0;
-        if (Vector128.IsHardwareAccelerated)
-            for (; i + 16 <= numbers.Length && InOneBlock(start + i); i += 16) Sixteen(start + i).StoreUnsafe(ref numbers[i]);
-        for (; i < numbers.Length; i++) numbers[i] = this[start + i];
-    }
-
     /// <summary>Keeps each value with a probability and sets the others to 0.</summary>
     /// <param name="start">Index of the first value.</param>
     /// <param name="probability">From 0 to 1, in steps of 2^−32.</param>

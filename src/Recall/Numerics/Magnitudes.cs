@@ -121,23 +121,6 @@ static class Magnitudes
         return count;
     }
 
-    /// <summary>How many values have a lesser key.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static int CountBelow(ReadOnlySpan<float> values, int key)
-    {
-        ref int from = ref Bits(values);
-        nuint i = 0, n = (nuint)values.Length;
-        int count = 0;
-        if (Vector128.IsHardwareAccelerated)
-        {
-            var (mask, limit, lanes) = (Vector512.Create(Mask), Vector512.Create(key), Vector512<int>.Zero);
-            for (; i + 16 <= n; i += 16) lanes -= Vector512.LessThan(Vector512.LoadUnsafe(ref from, i) & mask, limit);
-            count = Vector512.Sum(lanes);
-        }
-        for (; i < n; i++) count += (Unsafe.Add(ref from, i) & Mask) < key ? 1 : 0;
-        return count;
-    }
-
     /// <summary>The position after the value that is the <paramref name="count"/>th with that key; 0 for none of them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static int After(ReadOnlySpan<float> values, int key, long count)
