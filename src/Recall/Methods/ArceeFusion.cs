@@ -55,23 +55,27 @@ public sealed class ArceeFusion : MergeMethod
             _ranks = new MagnitudeRanks(places: false, _first, _median, _third);
         }
 
-        RankCut Quantile(double share) => new(_elements, largest: false) { Take = (long)(share * (_elements - 1)) + 1 };
+        RankCut Quantile(double share) => RankCut.Of(_elements, largest: false, (long)(share * (_elements - 1)) + 1);
 
         public override bool WholeRows => true;
 
         public override int Passes => _ranks.Passes;
 
+        public override int SampleStride => _ranks.Stride;
+
         public override (int Sums, int Counts) Reduction(int pass)
         {
-            if (pass == 0 && _divergences.Length == 0) _divergences = new float[_elements / _row];
+            if (_divergences.Length == 0) Array.Fill(_divergences = new float[_elements / _row], float.NaN);
             return (0, _ranks.Counts(pass));
         }
 
         public override void Reduce(int pass, in Strip strip, Span<double> sums, Span<long> counts)
         {
-            if (pass == 0)
-                for (int at = 0; at < strip.Length; at += _row)
-                    _divergences[(strip.Start + at) / _row] = (float)Softmax.Divergence(strip[1 - _base].Slice(at, _row), strip[_base].Slice(at, _row));
+            for (int at = 0; at < strip.Length; at += _row)
+            {
+                ref float divergence = ref _divergences[(strip.Start + at) / _row];
+                if (float.IsNaN(divergence)) divergence = (float)Softmax.Divergence(strip[1 - _base].Slice(at, _row), strip[_base].Slice(at, _row));
+            }
             var importances = strip[1 - _base];
             TaskVectors.Subtract(strip[_base], importances);
             ScaleRows(strip.Start, importances);

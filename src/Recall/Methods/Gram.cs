@@ -39,6 +39,12 @@ sealed class Gram(int count, double[] products)
     /// <param name="products">The upper triangle.</param>
     public static void Add(in Strip strip, ImmutableArray<int> inputs, int first, int length, Span<double> products)
     {
+        if (inputs.Length == 2)
+        {
+            var (xx, yy, xy) = Sums.Products(strip[inputs[0]].Slice(first, length), strip[inputs[1]].Slice(first, length));
+            (products[0], products[1], products[2]) = (products[0] + xx, products[1] + xy, products[2] + yy);
+            return;
+        }
         int at = 0;
         for (int i = 0; i < inputs.Length; i++)
             for (int j = i; j < inputs.Length; j++)

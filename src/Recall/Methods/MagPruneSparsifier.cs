@@ -1,4 +1,5 @@
-using System.Runtime.Intrinsics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Recall.Numerics;
 
 namespace Recall.Methods;
@@ -6,7 +7,8 @@ namespace Recall.Methods;
 /// <summary>
 /// Keeps each element with a probability that rises with its place r = 1 … R in its row's order of magnitudes, of equal ones the lower index
 /// first: p = density − ε + 2ε (r − 1) / (R − 1), and p = density in rows of one element (MAGPRUNE of DELLA, arXiv 2406.11617).
-/// Rows are runs of the last dimension.
+/// Rows are runs of the last dimension. No place is computed: (r − 1) / (R − 1) is the chance that the element is larger than another one of its
+/// row that is drawn at random, so where the random number alone does not decide, such another one is drawn and compared.
 /// </summary>
 sealed class MagPruneSparsifier(CounterRandom random, double density, double epsilon, long row) : Sparsifier
 {
@@ -34,6 +36,7 @@ sealed class MagPruneSparsifier(CounterRandom random, double density, double eps
 
     public override bool WholeRows => true;
 
+    [SkipLocalsInit]
     public override void Clear(long start, Span<float> delta)
     {
         if (density <= 0)
@@ -42,60 +45,43 @@ sealed class MagPruneSparsifier(CounterRandom random, double density, double eps
             return;
         }
         int length = (int)row;
-        var magnitudes = length <= Checkpoints.TileReader.StripElements ? stackalloc float[length] : new float[length];
-        Span<int> below = stackalloc int[RowPlaces.Bins + 1];
+        var original = length <= Checkpoints.TileReader.StripElements ? stackalloc float[length] : new float[length];
         for (int first = 0; first < delta.Length; first += length)
         {
             var values = delta.Slice(first, length);
-            values.CopyTo(magnitudes);
-            ClearRow(start + first, new RowPlaces(magnitudes, below), values);
+            values.CopyTo(original);
+            ClearRow(start + first, original, values);
         }
     }
 
-    // An element depends on its place only where its random number lies within the span of probabilities.
-    void ClearRow(long start, RowPlaces places, Span<float> values)
+    [SkipLocalsInit, MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    void ClearRow(long start, ReadOnlySpan<float> original, Span<float> values)
     {
-        const double Unit = 1.0 / 4294967296.0;
-        double lowest = density - epsilon, scale = Math.Max(values.Length - 1, 1) / (2 * epsilon);
-        uint surely = Limit(lowest), never = Limit(density + epsilon);
+        uint surely = Limit(density - epsilon), never = Limit(density + epsilon);
+        ulong others = (ulong)(values.Length - 1), perOther = (others << 32) / Math.Max(never - surely, 1);
+        Span<int> places = stackalloc int[Chunk];
         Span<uint> numbers = stackalloc uint[Chunk];
         for (int first = 0; first < values.Length; first += Chunk)
         {
-            int length = Math.Min(Chunk, values.Length - first);
-            random.Fill(start + first, numbers[..length]);
-            var part = values.Slice(first, length);
-            for (int at = 0; at < length; at += 16)
-            {
-                int lanes = Math.Min(16, length - at);
-                uint undecided = Decide(numbers.Slice(at, lanes), surely, never, part.Slice(at, lanes));
-                for (; undecided != 0; undecided &= undecided - 1)
-                {
-                    int i = at + System.Numerics.BitOperations.TrailingZeroCount(undecided);
-                    double place = (numbers[i] * Unit - lowest) * scale;
-                    bool kept = values.Length == 1 ? place < 0.5 : places.IsBeyond(first + i, place);
-                    part[i] = kept ? part[i] : 0;
-                }
-            }
+            var part = values.Slice(first, Math.Min(Chunk, values.Length - first));
+            int undecided = random.Keep(start + first, surely, never, part, places, numbers);
+            if (others == 0 && undecided > 0 && numbers[0] >= (never - surely) / 2) part[0] = 0;
+            if (others > 0) Compare(original, first, places[..undecided], numbers, perOther, values);
         }
     }
 
-    /// <summary>Clears the values whose number is at least <paramref name="never"/>; bits of those whose number is below it, but not below <paramref name="surely"/>.</summary>
-    static uint Decide(ReadOnlySpan<uint> numbers, uint surely, uint never, Span<float> values)
+    // Of equal ones the element of the lower index is the smaller.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void Compare(ReadOnlySpan<float> original, int first, ReadOnlySpan<int> places, ReadOnlySpan<uint> numbers, ulong perOther, Span<float> values)
     {
-        if (Vector128.IsHardwareAccelerated && numbers.Length == 16)
+        ref int keys = ref Unsafe.As<float, int>(ref MemoryMarshal.GetReference(original)), bits = ref Unsafe.As<float, int>(ref MemoryMarshal.GetReference(values));
+        for (int k = 0; k < places.Length; k++)
         {
-            var number = Vector512.Create(numbers);
-            var below = Vector512.LessThan(number, Vector512.Create(never));
-            (Vector512.Create<float>(values) & below.AsSingle()).CopyTo(values);
-            return (uint)Vector512.AndNot(below, Vector512.LessThan(number, Vector512.Create(surely))).ExtractMostSignificantBits();
+            int i = first + places[k], j = (int)(numbers[k] * perOther >> 32);
+            j += j >= i ? 1 : 0;
+            int own = Unsafe.Add(ref keys, i) & int.MaxValue, other = Unsafe.Add(ref keys, j) & int.MaxValue;
+            Unsafe.Add(ref bits, i) &= (other - (i > j ? 1 : 0) - own) >> 31;     // all bits where it is the larger, else none
         }
-        uint bits = 0;
-        for (int i = 0; i < numbers.Length; i++)
-        {
-            if (numbers[i] >= never) values[i] = 0;
-            else if (numbers[i] >= surely) bits |= 1u << i;
-        }
-        return bits;
     }
 
     static uint Limit(double probability) => (uint)Math.Ceiling(probability * 4294967296.0);

@@ -1,51 +1,149 @@
+using System.Buffers;
 using System.Collections.Immutable;
+using Recall.Checkpoints;
 using Recall.Numerics;
 
 namespace Recall.Methods;
 
 /// <summary>
-/// Finds cuts of one tensor's values by magnitude in two reduce passes, or three where values equal to the edge must be told apart by their
-/// place: histogram of the upper halves of the float bits, then of the lower halves below the edge's upper half. Memory: bins, and one count
-/// a strip.
+/// Finds cuts of one tensor's values by magnitude, exactly, nearly always in one whole pass: a sample (runs of values from some of the strips)
+/// tells between which two keys each edge should lie; the pass counts what is below and collects what is between (<see cref="RankBracket"/>).
+/// Where that fails, as where rows differ much, two or three more passes find the edge: a histogram of the upper halves of the float bits, one of the
+/// lower halves beside the edge's upper half, and one for the places of values equal to the edge. Memory: what is collected, and two counts a strip.
 /// </summary>
-/// <param name="places">False where only the values at the edges are wanted.</param>
-/// <param name="cuts">The cuts; those that are trivial cost nothing.</param>
-sealed class MagnitudeRanks(bool places, params ImmutableArray<RankCut> cuts)
+sealed class MagnitudeRanks
 {
-    int _ended;
+    const int Sample = 0, Bracket = 1, High = 2, Low = 3, Places = 4;
+
+    const int Run = 128, WantedRuns = 512, LeastStride = 8, LargestStride = 32;
+
+    // Of so small a tensor all is collected, without a sample.
+    const int AllCollected = 1 << 16;
+
+    readonly ImmutableArray<RankCut> _cuts;
+    readonly bool _places;
+    readonly int _mostKeys;
+    readonly long _elements;
+    readonly int _first;
+    readonly RankBracket?[] _brackets;
+    float[]? _sample;
+    int _sampled, _ended;
+
+    /// <param name="places">False where only the values at the edges are wanted.</param>
+    /// <param name="cuts">The cuts; those that are trivial cost nothing.</param>
+    public MagnitudeRanks(bool places, params ImmutableArray<RankCut> cuts) : this(places, RankBracket.MostKeys, cuts) { }
+
+    internal MagnitudeRanks(bool places, int mostKeys, ImmutableArray<RankCut> cuts)
+    {
+        (_cuts, _places, _mostKeys) = (cuts, places, mostKeys);
+        (_elements, _brackets) = (cuts[0].Elements, new RankBracket?[cuts.Length]);
+        _first = _elements <= AllCollected ? Bracket : Sample;
+        Stride = _first == Sample && cuts.Any(IsWanted) ? (int)Math.Clamp(_elements / TileReader.StripElements / WantedRuns, LeastStride, LargestStride) : 1;
+    }
+
+    /// <summary>Every so many-th strip is seen in the first pass; 1: all.</summary>
+    public int Stride { get; }
 
     /// <summary>Reduce passes, as far as is known.</summary>
-    public int Passes => cuts.Any(cut => cut.NeedsPlaces) ? 3 : _ended < 2 && cuts.Any(cut => !cut.IsTrivial) ? 2 : _ended;
+    public int Passes
+    {
+        get
+        {
+            if (!_cuts.Any(IsWanted)) return _ended;
+            int last = _ended + _first <= Bracket ? Bracket : _cuts.Any(cut => cut.NeedsPlaces) ? Places : Low;
+            return last + 1 - _first;
+        }
+    }
 
     /// <summary>Counters of a pass.</summary>
-    public int Counts(int pass) => pass switch { 0 => Magnitudes.HighBins, 1 => Magnitudes.LowBins * cuts.Length, _ => 0 };
+    public int Counts(int pass) => (pass + _first) switch
+    {
+        Bracket => _cuts.Length + 1,
+        High => Magnitudes.HighBins,
+        Low => Magnitudes.LowBins * _cuts.Length,
+        _ => 0,
+    };
 
-    /// <summary>A strip's share in a pass: strips have <see cref="Checkpoints.TileReader.StripElements"/> values where places are wanted.</summary>
+    /// <summary>A strip's share in a pass: strips have <see cref="TileReader.StripElements"/> values where places are wanted.</summary>
     public void Reduce(int pass, long start, ReadOnlySpan<float> values, Span<long> counts)
     {
-        if (pass == 0)
+        int stage = pass + _first;
+        if (stage == Sample) AddToSample(start, values);
+        if (stage == High) Magnitudes.CountHigh(values, counts);
+        if (stage == Bracket && _cuts.Any(cut => !double.IsNaN(cut.OfNonZero))) counts[^1] += Magnitudes.CountEqual(values, 0);
+        if (stage is Sample or High) return;
+        for (int i = 0; i < _cuts.Length; i++)
         {
-            Magnitudes.CountHigh(values, counts);
-            return;
-        }
-        for (int i = 0; i < cuts.Length; i++)
-        {
-            if (cuts[i].IsTrivial) continue;
-            if (pass == 1) cuts[i].CountLow(start, values, counts.Slice(i * Magnitudes.LowBins, Magnitudes.LowBins), places);
-            else if (cuts[i].NeedsPlaces) cuts[i].CountPlaces(start, values);
+            if (!IsWanted(_cuts[i])) continue;
+            if (stage == Bracket) counts[i] += BracketOf(i).Collect(start, values);
+            else if (stage == Low) _cuts[i].CountLow(start, values, counts.Slice(i * Magnitudes.LowBins, Magnitudes.LowBins), _places);
+            else if (_cuts[i].NeedsPlaces) _cuts[i].CountPlaces(start, values);
         }
     }
 
     /// <summary>Takes a pass's counters.</summary>
     public void EndPass(int pass, ReadOnlySpan<long> counts)
     {
+        int stage = pass + _first;
         _ended = pass + 1;
-        for (int i = 0; i < cuts.Length; i++)
+        if (stage == Sample) EndSample();
+        if (stage == Bracket)
+            foreach (var cut in _cuts) cut.SetZeros(counts[^1]);
+        for (int i = 0; i < _cuts.Length; i++)
         {
-            if (cuts[i].IsTrivial) continue;
-            if (pass == 0) cuts[i].EndHigh(counts, places);
-            else if (pass == 1) cuts[i].EndLow(counts.Slice(i * Magnitudes.LowBins, Magnitudes.LowBins));
-            else if (cuts[i].NeedsPlaces) cuts[i].EndPlaces();
+            if (!IsWanted(_cuts[i])) continue;
+            if (stage == Bracket) BracketOf(i).Find(_cuts[i], counts[i]);
+            else if (stage == High) _cuts[i].EndHigh(counts, _places);
+            else if (stage == Low) _cuts[i].EndLow(counts.Slice(i * Magnitudes.LowBins, Magnitudes.LowBins));
+            else if (_cuts[i].NeedsPlaces) _cuts[i].EndPlaces();
         }
+        if (stage == Bracket) Array.Clear(_brackets);
+    }
+
+    static bool IsWanted(RankCut cut) => !cut.IsTrivial && !cut.IsFound;
+
+    // Without a sample all keys are in the bracket.
+    RankBracket BracketOf(int cut) =>
+        LazyInitializer.EnsureInitialized(ref _brackets[cut], () => new RankBracket(_elements, 0, int.MaxValue, _elements, _places, _mostKeys));
+
+    // A run of each strip, now here, now there in it, so that no column of a matrix is missed.
+    void AddToSample(long start, ReadOnlySpan<float> values)
+    {
+        float[] sample = LazyInitializer.EnsureInitialized(ref _sample, () => new float[(_elements / TileReader.StripElements / Stride + 1) * 2 * Run]);
+        int at = values.Length <= Run ? 0 : (int)(start / TileReader.StripElements * 2654435761 % (values.Length - Run + 1));
+        values = values.Slice(at, Math.Min(Run, values.Length));
+        int end = Interlocked.Add(ref _sampled, values.Length);
+        if (end <= sample.Length) values.CopyTo(sample.AsSpan(end - values.Length));
+    }
+
+    void EndSample()
+    {
+        var sample = _sample.AsSpan(0, Math.Min(_sampled, _sample!.Length));
+        long[] shared = ArrayPool<long>.Shared.Rent(Magnitudes.HighBins);
+        var bins = shared.AsSpan(0, Magnitudes.HighBins);
+        bins.Clear();
+        Magnitudes.CountHigh(sample, bins);
+        double scale = _elements / (double)sample.Length;
+        foreach (var cut in _cuts) cut.EstimateZeros(Magnitudes.CountEqual(sample, 0) * scale);
+        for (int i = 0; i < _cuts.Length; i++)
+        {
+            if (!IsWanted(_cuts[i])) continue;
+            // Three standard deviations of what so many runs miss a place by, where rows differ a little.
+            double share = (_cuts[i].Place + 0.5) / _elements, miss = 0.4 * Math.Sqrt(share * (1 - share) * Run / sample.Length);
+            var (low, below, _) = Bin(bins, (share - miss) * sample.Length);
+            var (high, _, upTo) = Bin(bins, (share + miss) * sample.Length);
+            _brackets[i] = new RankBracket(_elements, low << 16, high << 16 | 0xFFFF, (upTo - below) * scale, _places, _mostKeys);
+        }
+        ArrayPool<long>.Shared.Return(shared);
+        _sample = null;
+    }
+
+    // The bin that holds a place, the values before it and those up to its end; the first or the last bin where the place is outside.
+    static (int Bin, long Below, long UpTo) Bin(ReadOnlySpan<long> bins, double place)
+    {
+        long below = 0;
+        int bin = 0;
+        for (; bin < bins.Length - 1 && below + bins[bin] <= place; bin++) below += bins[bin];
+        return (bin, below, below + bins[bin]);
     }
 }

@@ -19,7 +19,7 @@ sealed class MagnitudeSparsifier : Sparsifier
     public static MagnitudeSparsifier Largest(long elements, double density)
     {
         long keep = density <= 0 ? 0 : Math.Max(1, (long)(density * elements));
-        return new(new RankCut(elements, largest: false) { Take = 0 }, new RankCut(elements, largest: true) { Take = keep });
+        return new(RankCut.Of(elements, largest: false, 0), RankCut.Of(elements, largest: true, keep));
     }
 
     /// <summary>
@@ -30,7 +30,7 @@ sealed class MagnitudeSparsifier : Sparsifier
     {
         long keep = (long)(density * elements), top = (long)(gamma * elements), bottom = elements - keep - top;
         if (bottom < 0) (top, bottom) = (top + bottom, 0);
-        return new(new RankCut(elements, largest: false) { Take = bottom }, new RankCut(elements, largest: false) { Take = elements - top });
+        return new(RankCut.Of(elements, largest: false, bottom), RankCut.Of(elements, largest: false, elements - top));
     }
 
     /// <summary>Why the gamma of a model cannot be, or null.</summary>
@@ -43,6 +43,8 @@ sealed class MagnitudeSparsifier : Sparsifier
     }
 
     public override int Passes => _ranks.Passes;
+
+    public override int Stride => _ranks.Stride;
 
     public override int Counts(int pass) => _ranks.Counts(pass);
 

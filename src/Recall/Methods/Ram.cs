@@ -27,28 +27,9 @@ public sealed class Ram : MergeMethod
 
     sealed class Merge(int baseIndex, ImmutableArray<int> others, float epsilon) : TensorMerge
     {
-        const int Chunk = 1024;
+        readonly float[] _factors = [.. others.Select(_ => 1f)];
 
-        public override void Apply(in Strip strip, Span<float> output)
-        {
-            Span<float> sum = stackalloc float[Chunk], active = stackalloc float[Chunk];
-            for (int first = 0; first < output.Length; first += Chunk)
-            {
-                int length = Math.Min(Chunk, output.Length - first);
-                sum = sum[..length];
-                active = active[..length];
-                sum.Clear();
-                active.Clear();
-                var origin = strip[baseIndex].Slice(first, length);
-                foreach (int i in others)
-                {
-                    var delta = strip[i].Slice(first, length);
-                    TaskVectors.Subtract(origin, delta);
-                    TaskVectors.AddActive(delta, epsilon, 1, sum);
-                    TaskVectors.CountActive(delta, epsilon, active);
-                }
-                TaskVectors.AddQuotient(origin, sum, active, 1, output.Slice(first, length));
-            }
-        }
+        public override void Apply(in Strip strip, Span<float> output) =>
+            TaskVectors.AddActive(strip[baseIndex], strip.Inputs, others.AsSpan(), epsilon, _factors, output);
     }
 }

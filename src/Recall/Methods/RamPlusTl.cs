@@ -31,67 +31,22 @@ public sealed class RamPlusTl : MergeMethod
 
     sealed class Merge(int baseIndex, ImmutableArray<int> others, double epsilon, double r, double alpha) : TensorMerge
     {
-        const int Chunk = 1024;
-
-        readonly double[] _factors = new double[others.Length];
+        readonly float[] _factors = new float[others.Length];
 
         public override int Passes => 1;
 
         public override (int Sums, int Counts) Reduction(int pass) => (0, 2 * others.Length);
 
-        public override void Reduce(int pass, in Strip strip, Span<double> sums, Span<long> counts)
-        {
-            Span<float> active = stackalloc float[Chunk];
-            for (int first = 0; first < strip.Length; first += Chunk)
-            {
-                active = active[..Math.Min(Chunk, strip.Length - first)];
-                Activity(strip, first, active);
-                for (int i = 0; i < others.Length; i++)
-                {
-                    var (unique, shared) = TaskVectors.CountUnique(strip[others[i]].Slice(first, active.Length), (float)epsilon, active);
-                    counts[2 * i] += unique;
-                    counts[2 * i + 1] += shared;
-                }
-            }
-        }
+        public override void Reduce(int pass, in Strip strip, Span<double> sums, Span<long> counts) =>
+            TaskVectors.CountActive(strip[baseIndex], strip.Inputs, others.AsSpan(), (float)epsilon, counts);
 
         public override void EndPass(int pass, Reduced reduced)
         {
             for (int i = 0; i < others.Length; i++)
-                _factors[i] = 1 + r * Math.Max(Math.Min(reduced.Counts[2 * i + 1] / Math.Max(reduced.Counts[2 * i], epsilon), alpha), 0);
+                _factors[i] = (float)(1 + r * Math.Max(Math.Min(reduced.Counts[2 * i + 1] / Math.Max(reduced.Counts[2 * i], epsilon), alpha), 0));
         }
 
-        public override void Apply(in Strip strip, Span<float> output)
-        {
-            Span<float> active = stackalloc float[Chunk], sum = stackalloc float[Chunk], scaled = stackalloc float[Chunk];
-            for (int first = 0; first < output.Length; first += Chunk)
-            {
-                int length = Math.Min(Chunk, output.Length - first);
-                active = active[..length];
-                sum = sum[..length];
-                scaled = scaled[..length];
-                Activity(strip, first, active);
-                sum.Clear();
-                scaled.Clear();
-                for (int i = 0; i < others.Length; i++)
-                {
-                    TaskVectors.AddActive(strip[others[i]].Slice(first, length), (float)epsilon, 1, sum);
-                    TaskVectors.AddActive(strip[others[i]].Slice(first, length), (float)epsilon, (float)_factors[i], scaled);
-                }
-                TaskVectors.TakeWhereOne(scaled, active, sum);
-                TaskVectors.AddQuotient(strip[baseIndex].Slice(first, length), sum, active, 1, output.Slice(first, length));
-            }
-        }
-
-        void Activity(in Strip strip, int first, Span<float> active)
-        {
-            active.Clear();
-            foreach (int i in others)
-            {
-                var delta = strip[i].Slice(first, active.Length);
-                TaskVectors.Subtract(strip[baseIndex].Slice(first, active.Length), delta);
-                TaskVectors.CountActive(delta, (float)epsilon, active);
-            }
-        }
+        public override void Apply(in Strip strip, Span<float> output) =>
+            TaskVectors.AddActive(strip[baseIndex], strip.Inputs, others.AsSpan(), (float)epsilon, _factors, output);
     }
 }

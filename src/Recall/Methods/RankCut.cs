@@ -5,7 +5,7 @@ namespace Recall.Methods;
 
 /// <summary>
 /// The exact cut of one tensor's values by magnitude: the largest (or the smallest) <see cref="Take"/> of them are taken, of equal ones those
-/// with the lowest index. Found by histograms over the float bits, without a sort: see <see cref="MagnitudeRanks"/>.
+/// with the lowest index. Found without a sort: see <see cref="MagnitudeRanks"/>.
 /// </summary>
 /// <param name="elements">Values of the tensor.</param>
 /// <param name="largest">True: the largest are taken; false: the smallest.</param>
@@ -17,7 +17,23 @@ sealed class RankCut(long elements, bool largest)
     int _cutStrip = -1;     // the strip in which equal values are partly taken
 
     /// <summary>How many values are taken.</summary>
-    public long Take { get; set; }
+    public long Take { get; private set; }
+
+    /// <summary>As the number of values to take where it is known at once.</summary>
+    public static RankCut Of(long elements, bool largest, long take) => new(elements, largest) { Take = take };
+
+    /// <summary>The share of the values that are not 0 which is taken, rounded down; NaN where <see cref="Take"/> is known at once.</summary>
+    public double OfNonZero { get; private init; } = double.NaN;
+
+    /// <summary>A cut of the largest values: so large a share of those that are not 0.</summary>
+    public static RankCut LargestOfNonZero(long elements, double share) =>
+        new(elements, largest: true) { Take = (long)(elements * Math.Max(share, 0)), OfNonZero = share };
+
+    /// <summary>Values of the tensor.</summary>
+    public long Elements => elements;
+
+    /// <summary>The place, from 0, of the last value that is taken in the order of magnitudes, from the smallest.</summary>
+    public long Place => Math.Clamp(largest ? elements - Take : Take - 1, 0, Math.Max(elements - 1, 0));
 
     /// <summary>The key of the last value that is taken.</summary>
     public int Edge { get; private set; }
@@ -25,8 +41,31 @@ sealed class RankCut(long elements, bool largest)
     /// <summary>True where all or none are taken.</summary>
     public bool IsTrivial => Take <= 0 || Take >= elements;
 
+    /// <summary>True where nothing is left to find: the edge is known, and with it the place of the last of its equals.</summary>
+    public bool IsFound { get; private set; }
+
     /// <summary>True while equal values must be told apart by their place.</summary>
     public bool NeedsPlaces { get; private set; }
+
+    /// <summary>Takes the number of zeros.</summary>
+    public void SetZeros(long zeros)
+    {
+        if (!double.IsNaN(OfNonZero)) Take = (long)((elements - zeros) * OfNonZero);
+    }
+
+    /// <summary>Takes about how many zeros there are: enough to look for the edge.</summary>
+    public void EstimateZeros(double zeros)
+    {
+        if (!double.IsNaN(OfNonZero)) Take = Math.Clamp((long)((elements - zeros) * OfNonZero), 1, elements - 1);
+    }
+
+    /// <summary>The edge is found: how many values have its key, how many of them come before its place, and how many there are in each strip.</summary>
+    public void Find(int edge, long equal, long before, Func<int, int>? equalOfStrip)
+    {
+        (Edge, _rest, IsFound) = (edge, largest ? equal - before : before + 1, true);
+        if (_rest == equal || equalOfStrip is null) return;
+        for (_cutStrip = 0; equalOfStrip(_cutStrip) is var here && _rest >= here; _cutStrip++) _rest -= here;
+    }
 
     public void EndHigh(ReadOnlySpan<long> bins, bool places)
     {
@@ -48,8 +87,8 @@ sealed class RankCut(long elements, bool largest)
         (int low, _rest) = Walk(bins, _rest);
         Edge = _high << 16 | low;
         if (_rest == bins[low]) _equalOfStrip = null;
-        if (_equalOfStrip is null) return;
-        if (low == 0) EndPlaces();
+        if (_equalOfStrip is null) IsFound = true;
+        else if (low == 0) EndPlaces();
         else NeedsPlaces = true;
     }
 
@@ -57,7 +96,7 @@ sealed class RankCut(long elements, bool largest)
 
     public void EndPlaces()
     {
-        NeedsPlaces = false;
+        (NeedsPlaces, IsFound) = (false, true);
         for (_cutStrip = 0; _rest >= _equalOfStrip![_cutStrip]; _cutStrip++) _rest -= _equalOfStrip[_cutStrip];
         _equalOfStrip = null;
     }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Recall.Numerics;
 
 namespace Recall.Methods;
@@ -29,41 +30,44 @@ public sealed class Sce : MergeMethod
 
     sealed class Merge : TensorMerge
     {
-        const int Chunk = 1024;
         const float SmallestSum = 1e-6f;
 
         readonly int _base;
         readonly ImmutableArray<int> _others;
         readonly long _elements;
-        readonly double _share;
         readonly RankCut? _cut;
         readonly MagnitudeRanks? _ranks;
         readonly double[] _weights;
+        readonly float[] _votes;
+        float[] _scales = [];
 
         public Merge(int baseIndex, ImmutableArray<int> others, long elements, double share)
         {
-            (_base, _others, _elements, _share) = (baseIndex, others, elements, share);
+            (_base, _others, _elements) = (baseIndex, others, elements);
             _weights = new double[others.Length];
+            Array.Fill(_votes = new float[others.Length], 1);
             if (share >= 1 || elements == 0) return;
-            _cut = new RankCut(elements, largest: true) { Take = Math.Max(1, (long)(elements * Math.Max(share, 0))) };
+            _cut = RankCut.LargestOfNonZero(elements, share);
             _ranks = new MagnitudeRanks(places: true, _cut);
         }
 
-        // The passes of the cut, of which there is always the first, then the one for the weights.
-        int Selecting => _ranks is null ? 0 : Math.Max(_ranks.Passes, 1);
+        // The passes of the cut, then the one for the weights.
+        int Selecting => _ranks?.Passes ?? 0;
 
         public override int Passes => Selecting + 1;
 
-        public override (int Sums, int Counts) Reduction(int pass) => pass >= Selecting ? (_others.Length, 0) : (0, _ranks!.Counts(pass) + 1);
+        public override int SampleStride => _ranks?.Stride ?? 1;
 
+        public override (int Sums, int Counts) Reduction(int pass) => pass >= Selecting ? (_others.Length, 0) : (0, _ranks!.Counts(pass));
+
+        [SkipLocalsInit]
         public override void Reduce(int pass, in Strip strip, Span<double> sums, Span<long> counts)
         {
             Span<float> variances = stackalloc float[_cut is null ? 0 : strip.Length];
             Subtract(strip, variances);
             if (pass < Selecting)
             {
-                if (pass == 0) counts[^1] += Magnitudes.CountEqual(variances, 0);
-                _ranks!.Reduce(pass, strip.Start, variances, counts[..^1]);
+                _ranks!.Reduce(pass, strip.Start, variances, counts);
                 return;
             }
             for (int i = 0; i < _others.Length; i++)
@@ -78,59 +82,31 @@ public sealed class Sce : MergeMethod
         {
             if (pass < Selecting)
             {
-                if (pass == 0) _cut!.Take = (long)((_elements - reduced.Counts[^1]) * _share);
-                _ranks!.EndPass(pass, reduced.Counts.AsSpan(..^1));
+                _ranks!.EndPass(pass, reduced.Counts);
                 return;
             }
             double sum = 0;
             for (int i = 0; i < _weights.Length; i++) sum += _weights[i] = reduced.Sum(i) / Math.Max(_elements, 1);
             for (int i = 0; i < _weights.Length; i++) _weights[i] = sum < SmallestSum ? 1.0 / _weights.Length : _weights[i] / sum;
+            _scales = [.. _weights.Select(weight => (float)weight)];
         }
 
+        [SkipLocalsInit]
         public override void Apply(in Strip strip, Span<float> output)
         {
-            Span<float> variances = stackalloc float[_cut is null ? 0 : strip.Length];
+            Span<float> variances = stackalloc float[_cut is null ? 0 : strip.Length], sums = stackalloc float[strip.Length];
             Subtract(strip, variances);
             if (_cut is not null)
                 foreach (int i in _others) _cut.Clear(strip.Start, variances, taken: false, strip[i]);
-            Span<float> majority = stackalloc float[Chunk], sum = stackalloc float[Chunk], weights = stackalloc float[Chunk];
-            for (int first = 0; first < output.Length; first += Chunk)
-            {
-                int length = Math.Min(Chunk, output.Length - first);
-                majority = majority[..length];
-                sum = sum[..length];
-                weights = weights[..length];
-                majority.Clear();
-                sum.Clear();
-                weights.Clear();
-                foreach (int i in _others) Elementwise.AddScaled(strip[i].Slice(first, length), 1, majority);
-                for (int i = 0; i < _others.Length; i++)
-                {
-                    var delta = strip[_others[i]].Slice(first, length);
-                    Elementwise.Scale(delta, (float)_weights[i], delta);
-                    TaskVectors.AddAgreeing(delta, majority, (float)_weights[i], sum, weights);
-                }
-                Elementwise.AtLeast(weights, SmallestSum);
-                TaskVectors.AddQuotient(strip[_base].Slice(first, length), sum, weights, 1, output.Slice(first, length));
-            }
+            TaskVectors.Elect(strip.Inputs, _others.AsSpan(), _votes, _scales, _scales, output, sums);
+            Elementwise.AtLeast(sums, SmallestSum);
+            TaskVectors.AddQuotient(strip[_base], output, sums, 1, output);
         }
 
         void Subtract(in Strip strip, Span<float> variances)
         {
             foreach (int i in _others) TaskVectors.Subtract(strip[_base], strip[i]);
-            Span<double> mean = stackalloc double[Chunk], squares = stackalloc double[Chunk];
-            for (int first = 0; first < variances.Length; first += Chunk)
-            {
-                int length = Math.Min(Chunk, variances.Length - first);
-                mean = mean[..length];
-                squares = squares[..length];
-                mean.Clear();
-                squares.Clear();
-                foreach (int i in _others) Sums.Add(strip[i].Slice(first, length), mean);
-                Sums.Divide(mean, _others.Length);
-                foreach (int i in _others) Sums.AddSquares(strip[i].Slice(first, length), mean, squares);
-                Sums.Round(squares, _others.Length, variances.Slice(first, length));
-            }
+            if (_cut is not null) Sums.Variances(strip.Inputs, _others.AsSpan(), variances);
         }
     }
 }

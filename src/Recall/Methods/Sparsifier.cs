@@ -9,6 +9,9 @@ abstract class Sparsifier
     /// <summary>Reduce passes that it needs before <see cref="Clear"/>, as far as is known.</summary>
     public virtual int Passes => 0;
 
+    /// <summary>Every so many-th strip is seen in the first pass; 1: all.</summary>
+    public virtual int Stride => 1;
+
     /// <summary>Counters of a pass.</summary>
     public virtual int Counts(int pass) => 0;
 

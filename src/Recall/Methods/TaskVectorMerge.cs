@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Recall.Numerics;
 
 namespace Recall.Methods;
@@ -8,7 +9,7 @@ namespace Recall.Methods;
 /// </summary>
 sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vector> vectors, bool electsSign, bool normalize, double factor) : TensorMerge
 {
-    const int Chunk = 1024;
+    const int Chunk = Checkpoints.TileReader.StripElements;
     const double SmallestNorm = 1e-7;
 
     /// <summary>One model's task vector.</summary>
@@ -25,7 +26,9 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
 
         public int Passes => Sparsifier is null ? 0 : Sparsifier.Passes + (rescale ? 1 : 0);
 
-        public int Counts(int pass) => Sparsifier is not null && pass < Sparsifier.Passes ? Sparsifier.Counts(pass) : 0;
+        public int Stride => Sparsifier?.Stride ?? 1;
+
+        public int Counts(int pass) => Sparsifier is not null && pass >= 0 && pass < Sparsifier.Passes ? Sparsifier.Counts(pass) : 0;
 
         public void Reduce(int pass, long start, Span<float> delta, Span<double> sums, Span<long> counts)
         {
@@ -41,31 +44,44 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
 
         public void EndPass(int pass, ReadOnlySpan<double> sums, ReadOnlySpan<long> counts)
         {
-            if (pass >= Passes) return;
+            if (pass < 0 || pass >= Passes) return;
             if (pass < Sparsifier!.Passes) Sparsifier.EndPass(pass, counts);
             else if (sums[0] >= SmallestNorm && sums[1] >= SmallestNorm) Scale = Weight * (sums[0] / sums[1]);
         }
     }
 
-    // Infinity minus infinity and 0 times infinity are NaN; an election of signs or a sparsifier would drop them.
-    public override bool ShowsDamage { get; } = !electsSign && vectors.All(vector => vector.Sparsifier is null);
+    readonly int[] _inputs = [.. vectors.Select(vector => vector.Input)];
+    readonly float[] _weights = [.. vectors.Select(vector => (float)vector.Weight)];
+    readonly float[] _scales = [.. vectors.Select(vector => (float)vector.Scale)];
+
+    // Infinity minus infinity and 0 times infinity are NaN; an election of signs or a sparsifier would drop them, but norms that are taken at once show them.
+    public override bool ShowsDamage { get; } = vectors.All(vector => vector.Sparsifier is null)
+        ? !electsSign
+        : vectors.All(vector => vector.Sparsifier is { Passes: 0 } && vector.Passes == 1);
+
+    readonly bool _isPlain = !electsSign && vectors.All(vector => vector.Sparsifier is null);
 
     public override bool WholeRows => vectors.Any(vector => vector.Sparsifier is { WholeRows: true });
 
-    public override int Passes => vectors.IsEmpty ? 0 : vectors.Max(vector => vector.Passes);
+    public override int Passes => vectors.IsEmpty ? 0 : vectors.Max(vector => vector.Passes + Delay(vector));
 
-    public override (int Sums, int Counts) Reduction(int pass) => (2 * vectors.Length, vectors.Sum(vector => vector.Counts(pass)));
+    public override int SampleStride { get; } = vectors.IsEmpty ? 1 : vectors.Max(vector => vector.Stride);
+
+    // A vector that needs no sample waits while the others take theirs.
+    int Delay(Vector vector) => SampleStride > 1 && vector.Stride == 1 ? 1 : 0;
+
+    public override (int Sums, int Counts) Reduction(int pass) => (2 * vectors.Length, vectors.Sum(vector => vector.Counts(pass - Delay(vector))));
 
     public override void Reduce(int pass, in Strip strip, Span<double> sums, Span<long> counts)
     {
         for (int i = 0, first = 0; i < vectors.Length; i++)
         {
-            int own = vectors[i].Counts(pass);
-            if (pass < vectors[i].Passes)
+            int at = pass - Delay(vectors[i]), own = vectors[i].Counts(at);
+            if (at >= 0 && at < vectors[i].Passes)
             {
                 var delta = strip[vectors[i].Input];
                 TaskVectors.Subtract(strip[baseIndex], delta);
-                vectors[i].Reduce(pass, strip.Start, delta, sums.Slice(2 * i, 2), counts.Slice(first, own));
+                vectors[i].Reduce(at, strip.Start, delta, sums.Slice(2 * i, 2), counts.Slice(first, own));
             }
             first += own;
         }
@@ -73,14 +89,17 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
 
     public override void EndPass(int pass, Reduced reduced)
     {
-        var own = vectors.Select(vector => vector.Counts(pass)).ToArray();
+        var own = vectors.Select(vector => vector.Counts(pass - Delay(vector))).ToArray();
         for (int i = 0, first = 0; i < vectors.Length; first += own[i], i++)
-            vectors[i].EndPass(pass, reduced.Sums.AsSpan(2 * i, 2), reduced.Counts.AsSpan(first, own[i]));
+        {
+            vectors[i].EndPass(pass - Delay(vectors[i]), reduced.Sums.AsSpan(2 * i, 2), reduced.Counts.AsSpan(first, own[i]));
+            _scales[i] = (float)vectors[i].Scale;
+        }
     }
 
     public override void Apply(in Strip strip, Span<float> output)
     {
-        if (ShowsDamage)
+        if (_isPlain)
         {
             if (strip.HoldsBFloat16) AddWhole<BFloat16>(strip, output);
             else AddWhole<float>(strip, output);
@@ -124,35 +143,13 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
         if (done < vectors.Length) Elementwise.AddScaledDifference(strip.Values<T>(vectors[done].Input), origin, Factor(vectors[done]), output);
     }
 
+    [SkipLocalsInit]
     void Elect(in Strip strip, Span<float> output)
     {
-        Span<float> majority = stackalloc float[Chunk], sum = stackalloc float[Chunk], weights = stackalloc float[Chunk];
-        for (int first = 0; first < output.Length; first += Chunk)
-        {
-            int length = Math.Min(Chunk, output.Length - first);
-            majority = majority[..length];
-            sum = sum[..length];
-            weights = weights[..length];
-            majority.Clear();
-            sum.Clear();
-            weights.Clear();
-            foreach (var vector in vectors)
-            {
-                var delta = strip[vector.Input].Slice(first, length);
-                Elementwise.Scale(delta, (float)vector.Scale, delta);
-                Elementwise.AddScaled(delta, 1, majority);
-            }
-            foreach (var vector in vectors)
-                TaskVectors.AddAgreeing(strip[vector.Input].Slice(first, length), majority, (float)vector.Weight, sum, weights);
-            var part = output.Slice(first, length);
-            var origin = strip[baseIndex].Slice(first, length);
-            if (normalize)
-            {
-                TaskVectors.AddQuotient(origin, sum, weights, (float)factor, part);
-                continue;
-            }
-            origin.CopyTo(part);
-            Elementwise.AddScaled(sum, (float)factor, part);
-        }
+        Span<float> weights = stackalloc float[Chunk];
+        weights = output.Length <= Chunk ? weights[..output.Length] : new float[output.Length];
+        TaskVectors.Elect(strip.Inputs, _inputs, _scales, _scales, _weights, output, weights);
+        if (!normalize) weights.Fill(1);
+        TaskVectors.AddQuotient(strip[baseIndex], output, weights, (float)factor, output);
     }
 }

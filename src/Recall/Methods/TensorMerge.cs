@@ -23,6 +23,9 @@ public abstract class TensorMerge
     /// </summary>
     public virtual bool ShowsDamage => false;
 
+    /// <summary>Every so many-th strip is seen in the first reduce pass, which is a sample then; 1: all.</summary>
+    public virtual int SampleStride => 1;
+
     /// <summary>How many sums and how many counters a reduce pass has.</summary>
     public virtual (int Sums, int Counts) Reduction(int pass) => (0, 0);
 
@@ -67,6 +70,16 @@ public readonly ref struct Strip
             var values = _values[input].AsSpan(0, Length);
             _stored?.Decode(input, values);
             return values;
+        }
+    }
+
+    /// <summary>The values of all inputs, as <see cref="this"/> gives them; each array may be longer than the strip.</summary>
+    internal ReadOnlySpan<float[]> Inputs
+    {
+        get
+        {
+            for (int input = 0; input < _values.Length; input++) _ = this[input];
+            return _values;
         }
     }
 

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -43,15 +44,6 @@ readonly struct CounterRandom
         }
     }
 
-    /// <summary>The numbers from <paramref name="start"/> on.</summary>
-    public void Fill(long start, Span<uint> numbers)
-    {
-        int i = 0;
-        if (Vector128.IsHardwareAccelerated)
-            for (; i + 16 <= numbers.Length && InOneBlock(start + i); i += 16) Sixteen(start + i).StoreUnsafe(ref numbers[i]);
-        for (; i < numbers.Length; i++) numbers[i] = this[start + i];
-    }
-
     /// <summary>Keeps each value with a probability and sets the others to 0.</summary>
     /// <param name="start">Index of the first value.</param>
     /// <param name="probability">From 0 to 1, in steps of 2^−32.</param>
@@ -70,6 +62,46 @@ readonly struct CounterRandom
         }
         for (; i < values.Length; i++)
             if (this[start + i] >= limit) values[i] = 0;
+    }
+
+    /// <summary>
+    /// Keeps each value whose number is below <paramref name="surely"/>, sets to 0 those whose number is at least <paramref name="never"/>, and lists the
+    /// others. Returns how many these are.
+    /// </summary>
+    /// <param name="start">Index of the first value.</param>
+    /// <param name="surely">The first limit.</param>
+    /// <param name="never">The second limit, at least the first.</param>
+    /// <param name="values">The values.</param>
+    /// <param name="places">Gets the places among the values of those that are undecided; has room for all.</param>
+    /// <param name="numbers">Gets their numbers, from <paramref name="surely"/> on; has room for all.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public int Keep(long start, uint surely, uint never, Span<float> values, Span<int> places, Span<uint> numbers)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(places.Length, values.Length);
+        ArgumentOutOfRangeException.ThrowIfLessThan(numbers.Length, values.Length);
+        ref uint bits = ref Unsafe.As<float, uint>(ref MemoryMarshal.GetReference(values));
+        int i = 0, count = 0;
+        if (Avx512F.IsSupported)
+        {
+            var (least, span) = (Vector512.Create(surely), Vector512.Create(never - surely));
+            for (; i + 16 <= values.Length && InOneBlock(start + i); i += 16)
+            {
+                var number = Sixteen(start + i);
+                var (above, below) = (number - least, Vector512.LessThan(number, Vector512.Create(never)));
+                var undecided = Vector512.LessThan(above, span);    // wraps, and is large, for numbers below the first limit
+                (Vector512.LoadUnsafe(ref bits, (nuint)i) & below).StoreUnsafe(ref bits, (nuint)i);
+                Avx512F.Compress(Vector512<uint>.Zero, undecided, above).StoreUnsafe(ref numbers[0], (nuint)count);
+                Avx512F.Compress(Vector512<int>.Zero, undecided.AsInt32(), Vector512.Create(i) + Vector512<int>.Indices).StoreUnsafe(ref places[0], (nuint)count);
+                count += System.Numerics.BitOperations.PopCount(undecided.ExtractMostSignificantBits());
+            }
+        }
+        for (; i < values.Length; i++)
+        {
+            uint number = this[start + i];
+            if (number >= never) values[i] = 0;
+            else if (number >= surely) (places[count], numbers[count++]) = (i, number - surely);
+        }
+        return count;
     }
 
     /// <summary>Adds normal numbers of mean 0: number i of the pair i, i ^ 1 by G. Box and M. Muller's formula (Ann. Math. Stat. 29, 1958).</summary>

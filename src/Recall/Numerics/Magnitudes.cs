@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Recall.Numerics;
 
@@ -52,6 +53,57 @@ static class Magnitudes
         }
     }
 
+    /// <summary>Counts each key from <paramref name="low"/> on in the bin of (key − low) / 2^<paramref name="shift"/>, if there is such a bin.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void CountDigits(ReadOnlySpan<int> keys, int low, int shift, Span<long> bins)
+    {
+        foreach (int key in keys)
+        {
+            uint digit = (uint)(key - low) >> shift;
+            if (digit < (uint)bins.Length) bins[(int)digit]++;
+        }
+    }
+
+    /// <summary>
+    /// How many values have a key below <paramref name="low"/>, and how many one from there to <paramref name="high"/>: those keys come out, in their
+    /// order. Without <paramref name="round"/> keys whose lower half is 0 are left out of the second.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static (int Below, int Within) Collect(ReadOnlySpan<float> values, int low, int high, bool round, Span<int> keys)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(keys.Length, values.Length);
+        ref int from = ref Bits(values);
+        ref int to = ref MemoryMarshal.GetReference(keys);
+        nuint i = 0, n = (nuint)values.Length;
+        int below = 0, within = 0, lower = round ? 0 : 0xFFFF;
+        if (Vector128.IsHardwareAccelerated)
+        {
+            var (mask, least, most, halves, lanes) = (Vector512.Create(Mask), Vector512.Create(low), Vector512.Create(high), Vector512.Create(lower), Vector512<int>.Zero);
+            var unwanted = Vector512.Create(round ? -1 : 0);    // what the lower half must not be
+            for (; i + 16 <= n; i += 16)
+            {
+                var key = Vector512.LoadUnsafe(ref from, i) & mask;
+                var less = Vector512.LessThan(key, least);
+                lanes -= less;
+                var taken = Vector512.AndNot(Vector512.LessThanOrEqual(key, most), less | Vector512.Equals(key & halves, unwanted));
+                ulong bits = taken.ExtractMostSignificantBits();
+                if (Avx512F.IsSupported) Avx512F.Compress(Vector512<int>.Zero, taken, key).StoreUnsafe(ref to, (nuint)within);
+                if (Avx512F.IsSupported) within += System.Numerics.BitOperations.PopCount(bits);
+                else
+                    for (; bits != 0; bits &= bits - 1)
+                        Unsafe.Add(ref to, within++) = Unsafe.Add(ref from, i + (nuint)System.Numerics.BitOperations.TrailingZeroCount(bits)) & Mask;
+            }
+            below = Vector512.Sum(lanes);
+        }
+        for (; i < n; i++)
+        {
+            int key = Unsafe.Add(ref from, i) & Mask;
+            if (key < low) below++;
+            else if (key <= high && (round || (key & lower) != 0)) Unsafe.Add(ref to, within++) = key;
+        }
+        return (below, within);
+    }
+
     /// <summary>How many values have the key.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static int CountEqual(ReadOnlySpan<float> values, int key)
@@ -66,23 +118,6 @@ static class Magnitudes
             count = Vector512.Sum(lanes);
         }
         for (; i < n; i++) count += (Unsafe.Add(ref from, i) & Mask) == key ? 1 : 0;
-        return count;
-    }
-
-    /// <summary>How many values have a lesser key.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static int CountBelow(ReadOnlySpan<float> values, int key)
-    {
-        ref int from = ref Bits(values);
-        nuint i = 0, n = (nuint)values.Length;
-        int count = 0;
-        if (Vector128.IsHardwareAccelerated)
-        {
-            var (mask, limit, lanes) = (Vector512.Create(Mask), Vector512.Create(key), Vector512<int>.Zero);
-            for (; i + 16 <= n; i += 16) lanes -= Vector512.LessThan(Vector512.LoadUnsafe(ref from, i) & mask, limit);
-            count = Vector512.Sum(lanes);
-        }
-        for (; i < n; i++) count += (Unsafe.Add(ref from, i) & Mask) < key ? 1 : 0;
         return count;
     }
 

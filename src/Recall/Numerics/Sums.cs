@@ -103,67 +103,47 @@ static class Sums
         for (; i < n; i++) sum[(int)i] += (double)x[(int)i] * y[(int)i];
     }
 
-    /// <summary>sum_i += x_i.</summary>
+    /// <summary>y_i = Σ (x_mi − mean)² / M, mean = Σ x_mi / M, over M arrays; the mean of equal numbers is that number.</summary>
+    /// <param name="arrays">Arrays of at least the length of y.</param>
+    /// <param name="which">Which of them are summed over, in this order.</param>
+    /// <param name="y">The variances, rounded once from float64.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Add(ReadOnlySpan<float> x, Span<double> sum)
+    public static void Variances(ReadOnlySpan<float[]> arrays, ReadOnlySpan<int> which, Span<float> y)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(sum.Length, x.Length);
-        ref float from = ref MemoryMarshal.GetReference(x);
-        ref double to = ref MemoryMarshal.GetReference(sum);
-        nuint i = 0, n = (nuint)x.Length;
-        for (; i + 8 <= n; i += 8) (Vector512.LoadUnsafe(ref to, i) + Widen(Vector256.LoadUnsafe(ref from, i))).StoreUnsafe(ref to, i);
-        for (; i < n; i++) sum[(int)i] += x[(int)i];
-    }
-
-    /// <summary>sum_i = sum_i / a: the mean of equal numbers is that number.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Divide(Span<double> sum, double a)
-    {
-        ref double to = ref MemoryMarshal.GetReference(sum);
-        nuint i = 0, n = (nuint)sum.Length;
-        for (; i + 8 <= n; i += 8) (Vector512.LoadUnsafe(ref to, i) / Vector512.Create(a)).StoreUnsafe(ref to, i);
-        for (; i < n; i++) sum[(int)i] /= a;
-    }
-
-    /// <summary>sum_i += (x_i − mean_i)².</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void AddSquares(ReadOnlySpan<float> x, ReadOnlySpan<double> mean, Span<double> sum)
-    {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(mean.Length, x.Length);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(sum.Length, x.Length);
-        ref float from = ref MemoryMarshal.GetReference(x);
-        ref double middle = ref MemoryMarshal.GetReference(mean), to = ref MemoryMarshal.GetReference(sum);
-        nuint i = 0, n = (nuint)x.Length;
+        foreach (int m in which) ArgumentOutOfRangeException.ThrowIfLessThan(arrays[m].Length, y.Length);
+        ref float to = ref MemoryMarshal.GetReference(y);
+        nuint i = 0, n = (nuint)y.Length;
+        double count = which.Length;
+        // A division by a power of two is a multiplication.
+        bool exact = System.Numerics.BitOperations.IsPow2(which.Length);
+        Vector512<double> divisor = Vector512.Create(count), factor = Vector512.Create(1 / count);
         for (; i + 8 <= n; i += 8)
         {
-            var difference = Widen(Vector256.LoadUnsafe(ref from, i)) - Vector512.LoadUnsafe(ref middle, i);
-            (Vector512.LoadUnsafe(ref to, i) + difference * difference).StoreUnsafe(ref to, i);
+            var mean = Vector512<double>.Zero;
+            foreach (int m in which) mean += Widen(Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(arrays[m]), i));
+            mean = exact ? mean * factor : mean / divisor;
+            var squares = Vector512<double>.Zero;
+            foreach (int m in which)
+            {
+                var difference = Widen(Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(arrays[m]), i)) - mean;
+                squares += difference * difference;
+            }
+            squares = exact ? squares * factor : squares / divisor;
+            Vector256.Narrow(squares.GetLower(), squares.GetUpper()).StoreUnsafe(ref to, i);
         }
         for (; i < n; i++)
         {
-            double difference = x[(int)i] - mean[(int)i];
-            sum[(int)i] += difference * difference;
+            double mean = 0, squares = 0;
+            foreach (int m in which) mean += arrays[m][i];
+            mean /= count;
+            foreach (int m in which) squares += (arrays[m][i] - mean) * (arrays[m][i] - mean);
+            y[(int)i] = (float)(squares / count);
         }
     }
 
-    /// <summary>y_i = sum_i / a, rounded to float32.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Round(ReadOnlySpan<double> sum, double a, Span<float> y)
-    {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, sum.Length);
-        ref double from = ref MemoryMarshal.GetReference(sum);
-        ref float to = ref MemoryMarshal.GetReference(y);
-        nuint i = 0, n = (nuint)y.Length;
-        for (; i + 8 <= n; i += 8)
-        {
-            var scaled = Vector512.LoadUnsafe(ref from, i) / Vector512.Create(a);
-            Vector256.Narrow(scaled.GetLower(), scaled.GetUpper()).StoreUnsafe(ref to, i);
-        }
-        for (; i < n; i++) y[(int)i] = (float)(sum[(int)i] / a);
-    }
-
+    /// <summary>The values as float64, exactly.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static Vector512<double> Widen(Vector256<float> values)
+    public static Vector512<double> Widen(Vector256<float> values)
     {
         if (Avx512F.IsSupported) return Avx512F.ConvertToVector512Double(values);
         var (low, high) = Vector256.Widen(values);

@@ -23,36 +23,61 @@ static class TaskVectors
     }
 
     /// <summary>
-    /// Where x has the sign that the majority has (that of <paramref name="majority"/>, and + where it is 0): sum += x and weights += w. Zeros never agree.
+    /// TIES's election over M arrays: the sign of Σ v_m x_m is elected, + where it is 0; of the s_m x_m of that sign come the sum, and the sum of their
+    /// weights w_m. Zeros never agree.
     /// </summary>
+    /// <param name="arrays">Arrays of at least the length of the results.</param>
+    /// <param name="which">Which of them vote; sums go in this order.</param>
+    /// <param name="votes">v, one a voter.</param>
+    /// <param name="scales">s, one a voter.</param>
+    /// <param name="weights">w, one a voter.</param>
+    /// <param name="sum">The sums.</param>
+    /// <param name="weight">The sums of weights, of the same length.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void AddAgreeing(ReadOnlySpan<float> x, ReadOnlySpan<float> majority, float w, Span<float> sum, Span<float> weights)
+    public static void Elect(
+        ReadOnlySpan<float[]> arrays, ReadOnlySpan<int> which, ReadOnlySpan<float> votes, ReadOnlySpan<float> scales, ReadOnlySpan<float> weights,
+        Span<float> sum, Span<float> weight)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(majority.Length, x.Length);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(sum.Length, x.Length);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(weights.Length, x.Length);
-        ref float from = ref MemoryMarshal.GetReference(x), sign = ref MemoryMarshal.GetReference(majority);
-        ref float to = ref MemoryMarshal.GetReference(sum), weight = ref MemoryMarshal.GetReference(weights);
-        nuint i = 0, n = (nuint)x.Length;
+        ArgumentOutOfRangeException.ThrowIfNotEqual(weight.Length, sum.Length);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(votes.Length, which.Length);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(scales.Length, which.Length);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(weights.Length, which.Length);
+        foreach (int m in which) ArgumentOutOfRangeException.ThrowIfLessThan(arrays[m].Length, sum.Length);
+        ref float to = ref MemoryMarshal.GetReference(sum), own = ref MemoryMarshal.GetReference(weight);
+        nuint i = 0, n = (nuint)sum.Length;
         if (Vector128.IsHardwareAccelerated)
         {
-            var own = Vector512.Create(w);
             for (; i + 16 <= n; i += 16)
             {
-                var value = Vector512.LoadUnsafe(ref from, i);
-                var plus = Vector512.GreaterThanOrEqual(Vector512.LoadUnsafe(ref sign, i), Vector512<float>.Zero);
-                var agrees = Vector512.ConditionalSelect(plus,
-                    Vector512.GreaterThan(value, Vector512<float>.Zero), Vector512.LessThan(value, Vector512<float>.Zero));
-                (Vector512.LoadUnsafe(ref to, i) + (value & agrees)).StoreUnsafe(ref to, i);
-                (Vector512.LoadUnsafe(ref weight, i) + (own & agrees)).StoreUnsafe(ref weight, i);
+                Vector512<float> majority = Vector512<float>.Zero, total = majority, divisor = majority;
+                for (int v = 0; v < which.Length; v++)
+                    majority += Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(arrays[which[v]]), i) * Vector512.Create(votes[v]);
+                var plus = Vector512.GreaterThanOrEqual(majority, Vector512<float>.Zero);
+                for (int v = 0; v < which.Length; v++)
+                {
+                    var value = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(arrays[which[v]]), i) * Vector512.Create(scales[v]);
+                    var agrees = Vector512.ConditionalSelect(plus,
+                        Vector512.GreaterThan(value, Vector512<float>.Zero), Vector512.LessThan(value, Vector512<float>.Zero));
+                    total += value & agrees;
+                    divisor += Vector512.Create(weights[v]) & agrees;
+                }
+                total.StoreUnsafe(ref to, i);
+                divisor.StoreUnsafe(ref own, i);
             }
         }
         for (; i < n; i++)
         {
-            float value = x[(int)i];
-            bool agrees = majority[(int)i] >= 0 ? value > 0 : value < 0;
-            sum[(int)i] += agrees ? value : 0;
-            weights[(int)i] += agrees ? w : 0;
+            float majority = 0, total = 0, divisor = 0;
+            for (int v = 0; v < which.Length; v++) majority += arrays[which[v]][i] * votes[v];
+            for (int v = 0; v < which.Length; v++)
+            {
+                float value = arrays[which[v]][i] * scales[v];
+                bool agrees = majority >= 0 ? value > 0 : value < 0;
+                total += agrees ? value : 0;
+                divisor += agrees ? weights[v] : 0;
+            }
+            sum[(int)i] = total;
+            weight[(int)i] = divisor;
         }
     }
 
@@ -83,82 +108,98 @@ static class TaskVectors
         }
     }
 
-    /// <summary>Where |x| is above <paramref name="epsilon"/>: sum += a x.</summary>
+    /// <summary>
+    /// y = b + Σ δ_m / max(c, 1) over the c of the δ_m = x_m − b that are active, |δ_m| &gt; <paramref name="epsilon"/>; f_m δ_m where one alone is.
+    /// </summary>
+    /// <param name="b">The base.</param>
+    /// <param name="arrays">Arrays of at least the length of b.</param>
+    /// <param name="which">Which of them are the x, in this order.</param>
+    /// <param name="epsilon">Where an element begins to be active.</param>
+    /// <param name="factors">f, one an x.</param>
+    /// <param name="y">The results.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void AddActive(ReadOnlySpan<float> x, float epsilon, float a, Span<float> sum)
+    public static void AddActive(
+        ReadOnlySpan<float> b, ReadOnlySpan<float[]> arrays, ReadOnlySpan<int> which, float epsilon, ReadOnlySpan<float> factors, Span<float> y)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(sum.Length, x.Length);
-        ref float from = ref MemoryMarshal.GetReference(x), to = ref MemoryMarshal.GetReference(sum);
-        nuint i = 0, n = (nuint)x.Length;
+        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, b.Length);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(factors.Length, which.Length);
+        foreach (int m in which) ArgumentOutOfRangeException.ThrowIfLessThan(arrays[m].Length, b.Length);
+        ref float origin = ref MemoryMarshal.GetReference(b), to = ref MemoryMarshal.GetReference(y);
+        nuint i = 0, n = (nuint)b.Length;
         if (Vector128.IsHardwareAccelerated)
         {
+            var (edge, one) = (Vector512.Create(epsilon), Vector512<float>.One);
             for (; i + 16 <= n; i += 16)
             {
-                var value = Vector512.LoadUnsafe(ref from, i);
-                var active = Vector512.GreaterThan(Vector512.Abs(value), Vector512.Create(epsilon));
-                (Vector512.LoadUnsafe(ref to, i) + (value * Vector512.Create(a) & active)).StoreUnsafe(ref to, i);
-            }
-        }
-        for (; i < n; i++) sum[(int)i] += MathF.Abs(x[(int)i]) > epsilon ? x[(int)i] * a : 0;
-    }
-
-    /// <summary>Where |x| is above <paramref name="epsilon"/>: counts += 1.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void CountActive(ReadOnlySpan<float> x, float epsilon, Span<float> counts)
-    {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(counts.Length, x.Length);
-        ref float from = ref MemoryMarshal.GetReference(x), to = ref MemoryMarshal.GetReference(counts);
-        nuint i = 0, n = (nuint)x.Length;
-        if (Vector128.IsHardwareAccelerated)
-        {
-            for (; i + 16 <= n; i += 16)
-            {
-                var active = Vector512.GreaterThan(Vector512.Abs(Vector512.LoadUnsafe(ref from, i)), Vector512.Create(epsilon));
-                (Vector512.LoadUnsafe(ref to, i) + (Vector512<float>.One & active)).StoreUnsafe(ref to, i);
-            }
-        }
-        for (; i < n; i++) counts[(int)i] += MathF.Abs(x[(int)i]) > epsilon ? 1 : 0;
-    }
-
-    /// <summary>Of the elements where |x| is above <paramref name="epsilon"/>, those whose count is 1, and those whose count is larger.</summary>
-    public static (int Unique, int Shared) CountUnique(ReadOnlySpan<float> x, float epsilon, ReadOnlySpan<float> counts)
-    {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(counts.Length, x.Length);
-        ref float from = ref MemoryMarshal.GetReference(x), count = ref MemoryMarshal.GetReference(counts);
-        nuint i = 0, n = (nuint)x.Length;
-        int unique = 0, active = 0;
-        if (Vector128.IsHardwareAccelerated)
-        {
-            for (; i + 16 <= n; i += 16)
-            {
-                var own = Vector512.GreaterThan(Vector512.Abs(Vector512.LoadUnsafe(ref from, i)), Vector512.Create(epsilon));
-                var alone = own & Vector512.Equals(Vector512.LoadUnsafe(ref count, i), Vector512<float>.One);
-                active += System.Numerics.BitOperations.PopCount(own.ExtractMostSignificantBits());
-                unique += System.Numerics.BitOperations.PopCount(alone.ExtractMostSignificantBits());
+                Vector512<float> start = Vector512.LoadUnsafe(ref origin, i), count = Vector512<float>.Zero, sum = count, alone = count;
+                for (int v = 0; v < which.Length; v++)
+                {
+                    var delta = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(arrays[which[v]]), i) - start;
+                    var active = Vector512.GreaterThan(Vector512.Abs(delta), edge);
+                    count += one & active;
+                    sum += delta & active;
+                    alone += delta * Vector512.Create(factors[v]) & active;
+                }
+                sum = Vector512.ConditionalSelect(Vector512.Equals(count, one), alone, sum);
+                (start + sum / Vector512.Max(count, one)).StoreUnsafe(ref to, i);
             }
         }
         for (; i < n; i++)
         {
-            if (MathF.Abs(x[(int)i]) <= epsilon) continue;
-            active++;
-            if (counts[(int)i] == 1) unique++;
+            float start = b[(int)i], sum = 0, alone = 0;
+            int count = 0;
+            for (int v = 0; v < which.Length; v++)
+            {
+                float delta = arrays[which[v]][i] - start;
+                if (!(MathF.Abs(delta) > epsilon)) continue;
+                (count, sum, alone) = (count + 1, sum + delta, alone + delta * factors[v]);
+            }
+            y[(int)i] = start + (count == 1 ? alone : sum) / Math.Max(count, 1);
         }
-        return (unique, active - unique);
     }
 
-    /// <summary>Where the count is 1: y = x.</summary>
+    /// <summary>
+    /// Of each δ_m = x_m − b adds the number of active elements, |δ_m| &gt; <paramref name="epsilon"/>, where it alone is active to counts[2 m], and where
+    /// others are too to counts[2 m + 1].
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void TakeWhereOne(ReadOnlySpan<float> x, ReadOnlySpan<float> counts, Span<float> y)
+    public static void CountActive(ReadOnlySpan<float> b, ReadOnlySpan<float[]> arrays, ReadOnlySpan<int> which, float epsilon, Span<long> counts)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(counts.Length, x.Length);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
-        ref float from = ref MemoryMarshal.GetReference(x), count = ref MemoryMarshal.GetReference(counts), to = ref MemoryMarshal.GetReference(y);
-        nuint i = 0, n = (nuint)x.Length;
+        ArgumentOutOfRangeException.ThrowIfNotEqual(counts.Length, 2 * which.Length);
+        foreach (int m in which) ArgumentOutOfRangeException.ThrowIfLessThan(arrays[m].Length, b.Length);
+        ref float origin = ref MemoryMarshal.GetReference(b);
+        nuint i = 0, n = (nuint)b.Length;
         if (Vector128.IsHardwareAccelerated)
+        {
+            var edge = Vector512.Create(epsilon);
             for (; i + 16 <= n; i += 16)
-                Vector512.ConditionalSelect(Vector512.Equals(Vector512.LoadUnsafe(ref count, i), Vector512<float>.One),
-                    Vector512.LoadUnsafe(ref from, i), Vector512.LoadUnsafe(ref to, i)).StoreUnsafe(ref to, i);
+            {
+                var start = Vector512.LoadUnsafe(ref origin, i);
+                ulong some = 0, several = 0;
+                for (int v = 0; v < which.Length; v++)
+                {
+                    ulong active = Active(arrays[which[v]], i, start, edge);
+                    several |= some & active;
+                    some |= active;
+                }
+                for (int v = 0; v < which.Length; v++)
+                {
+                    ulong active = Active(arrays[which[v]], i, start, edge);
+                    counts[2 * v] += System.Numerics.BitOperations.PopCount(active & ~several);
+                    counts[2 * v + 1] += System.Numerics.BitOperations.PopCount(active & several);
+                }
+            }
+        }
         for (; i < n; i++)
-            if (counts[(int)i] == 1) y[(int)i] = x[(int)i];
+        {
+            int count = 0;
+            foreach (int m in which) count += MathF.Abs(arrays[m][i] - b[(int)i]) > epsilon ? 1 : 0;
+            for (int v = 0; v < which.Length; v++)
+                if (MathF.Abs(arrays[which[v]][i] - b[(int)i]) > epsilon) counts[2 * v + (count == 1 ? 0 : 1)]++;
+        }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static ulong Active(float[] values, nuint i, Vector512<float> start, Vector512<float> edge) =>
+        Vector512.GreaterThan(Vector512.Abs(Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(values), i) - start), edge).ExtractMostSignificantBits();
 }

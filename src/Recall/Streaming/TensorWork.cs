@@ -55,12 +55,14 @@ sealed class TensorWork
         var (sumCount, countCount) = _merge!.Reduction(pass);
         Span<double> sums = worker.Sums(sumCount);
         Span<long> counts = worker.Counts(countCount);
-        Begin(worker);
+        bool sampling = pass == 0 && _merge.SampleStride > 1, first = pass == (_merge.SampleStride > 1 ? 1 : 0);
+        Begin(worker, sampling ? _stripElements : _tileElements);
         long end = Math.Min((tile + 1) * _tileElements, _elements);
         for (long start = tile * _tileElements; start < end; start += _stripElements)
         {
+            if (sampling && start / _stripElements % _merge.SampleStride != 0) continue;
             var strip = Read(worker, start, (int)Math.Min(_stripElements, end - start), tile);
-            if (pass == 0) CheckInputs(strip);
+            if (first) CheckInputs(strip);
             _merge.Reduce(pass, strip, sums, counts);
             if (_merge.ShowsDamage && sums.IndexOfAnyExceptInRange(double.MinValue, double.MaxValue) >= 0)
                 throw DamagedInput(Read(worker, start, strip.Length, tile)) ?? new RecallException($"{_tensor.Name}: its sums are beyond float64");
@@ -115,7 +117,7 @@ sealed class TensorWork
         long first = tile * _tileElements, end = Math.Min(first + _tileElements, _elements);
         if (_tensor.Copied is { } stored)
         {
-            Begin(worker);
+            Begin(worker, _tileElements);
             writer.Write(_tensor.Shard, _tensor.Offset + first, worker.Reader.Bytes(stored, first, (int)(end - first)));
             return (int)(end - first);
         }
@@ -130,7 +132,7 @@ sealed class TensorWork
         long first = tile * _tileElements, end = Math.Min(first + _tileElements, _elements);
         var encoding = PlainEncoding.Of(_tensor.DType);
         var bytes = worker.Bytes((int)encoding.Bytes(end - first));
-        Begin(worker);
+        Begin(worker, _tileElements);
         bool checkInputs = _merge!.Passes == 0;
         for (long start = first; start < end; start += _stripElements)
         {
@@ -146,7 +148,7 @@ sealed class TensorWork
         return bytes;
     }
 
-    void Begin(Worker worker)
+    void Begin(Worker worker, long window)
     {
         if (!ReferenceEquals(worker.LastTensor, this))
         {
@@ -154,7 +156,7 @@ sealed class TensorWork
             worker.LastTensor = this;
             worker.Stored = _stored is null ? null : new BFloat16Strip(_stored, worker.Reader);
         }
-        worker.Reader.Begin(_tileElements);
+        worker.Reader.Begin(window);
     }
 
     Strip Read(Worker worker, long start, int length, int tile)

@@ -73,17 +73,20 @@ static class TaskVectorReference
         return kept;
     }
 
+    // Larger than another element of the row, which the number chooses: of equal ones the first is the smaller.
     static bool[] MagPrune(double[] delta, int row, double density, double epsilon, CounterRandom random)
     {
         var kept = new bool[delta.Length];
-        for (int first = 0; first < delta.Length; first += row)
+        ulong surely = (ulong)Math.Ceiling((density - epsilon) * 4294967296.0), span = (ulong)Math.Ceiling((density + epsilon) * 4294967296.0) - surely;
+        for (int i = 0; i < delta.Length; i++)
         {
-            int[] order = [.. Enumerable.Range(first, row).OrderBy(i => Math.Abs(delta[i]))];
-            for (int rank = 0; rank < row; rank++)
-            {
-                double place = row == 1 ? 0.5 : rank / (double)(row - 1);
-                kept[order[rank]] = random[order[rank]] / 4294967296.0 < density - epsilon + 2 * epsilon * place;
-            }
+            kept[i] = random[i] < surely;
+            if (random[i] < surely || random[i] >= surely + span) continue;
+            ulong above = random[i] - surely;
+            int own = i % row, other = (int)(above * (((ulong)(row - 1) << 32) / span) >> 32);
+            if (other >= own) other++;
+            double difference = row == 1 ? 0 : Math.Abs(delta[i]) - Math.Abs(delta[i - own + other]);
+            kept[i] = row == 1 ? above < span / 2 : difference > 0 || (difference == 0 && own > other);
         }
         return kept;
     }

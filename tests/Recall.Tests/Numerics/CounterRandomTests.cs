@@ -14,12 +14,18 @@ public class CounterRandomTests
     {
         if (atEdge) start = start / (1L << 32) * (1L << 32) + (1L << 32) - 20;      // across two blocks
         var random = new CounterRandom(1, "a", 2);
-        var numbers = new uint[length];
-        random.Fill(start, numbers);
-        for (int i = 0; i < length; i++) Assert.Equal(random[start + i], numbers[i]);
+        uint[] numbers = [.. Enumerable.Range(0, length).Select(i => random[start + i])];
         float[] values = [.. Enumerable.Range(1, length)];
         random.Keep(start, 0.3, values);
         for (int i = 0; i < length; i++) Assert.Equal(numbers[i] < Math.Round(0.3 * 4294967296.0) ? i + 1 : 0, values[i]);
+        const uint Surely = 1u << 30, Never = 3u << 30;
+        values = [.. Enumerable.Range(1, length)];
+        var (places, rest) = (new int[length], new uint[length]);
+        int undecided = random.Keep(start, Surely, Never, values, places, rest);
+        int[] between = [.. Enumerable.Range(0, length).Where(i => numbers[i] is >= Surely and < Never)];
+        Assert.Equal(between, places[..undecided]);
+        Assert.Equal(between.Select(i => numbers[i] - Surely), rest[..undecided]);
+        for (int i = 0; i < length; i++) Assert.Equal(numbers[i] < Never ? i + 1 : 0, values[i]);
     });
 
     [Fact]
@@ -27,9 +33,8 @@ public class CounterRandomTests
     {
         uint[] First(long seed, string name, int model, long start)
         {
-            var numbers = new uint[64];
-            new CounterRandom(seed, name, model).Fill(start, numbers);
-            return numbers;
+            var random = new CounterRandom(seed, name, model);
+            return [.. Enumerable.Range(0, 64).Select(i => random[start + i])];
         }
         uint[][] all = [First(1, "a", 1, 0), First(2, "a", 1, 0), First(1, "b", 1, 0), First(1, "a", 2, 0), First(1, "a", 1, 64), First(1, "a", 1, 1L << 32), First(1, "a", 1, 1L << 33)];
         Assert.Equal(all.Length * 64, all.SelectMany(numbers => numbers).Distinct().Count());
@@ -81,9 +86,8 @@ public class CounterRandomTests
 
     static uint[] Numbers(string name, int model)
     {
-        var numbers = new uint[Many];
-        new CounterRandom(11, name, model).Fill(0, numbers);
-        return numbers;
+        var random = new CounterRandom(11, name, model);
+        return [.. Enumerable.Range(0, Many).Select(i => random[i])];
     }
 
     [Fact]

@@ -71,9 +71,12 @@ public class KernelWidthTests
         float[] finite = [.. values.Select(value => float.IsFinite(value) ? value : 1f)];
         text.Append($"dot {Sums.Dot(finite, finite):R}\nmagnitudes {Sums.Magnitudes(finite):R}\n");
         float[] second = [.. other[..Elements].ToArray().Select(value => float.IsFinite(value) ? value / 2 : 1f)], small = [.. finite.Select(value => value % 8)];
-        TaskVectors.AddAgreeing(finite, second, 0.3f, small, sum);
+        TaskVectors.Elect([finite, second, sum], [0, 1], [0.5f, 1], [0.25f, 0.75f], [0.3f, 0.7f], small, sum);
         TaskVectors.AddQuotient(finite, small, second, 0.7f, sum);
         Elementwise.MixNear(sum, finite, 0.4f, small);
+        TaskVectors.AddActive(small, [finite, second], [1, 0], 0.5f, [1.5f, 0.75f], sum);
+        Sums.Variances([finite, second, small], [0, 1, 2], small);
+        Elementwise.AddScaled(sum, 0.25f, small);
         text.Append($"task vectors {Hash(MemoryMarshal.AsBytes(Samples.Bits(small).AsSpan()))}\n");
         float[] row = [.. finite.Select(value => value % 8)], otherRow = [.. second.Select(value => value % 8)];
         text.Append($"divergence {Softmax.Divergence(row, otherRow):R} {Softmax.Divergence(row.AsSpan(0, 500), otherRow.AsSpan(0, 500)):R}\n");
@@ -83,6 +86,8 @@ public class KernelWidthTests
         BlockRows.RmsNorm(attended.AsSpan(0, 573), attended.AsSpan(600, 573), 1e-5);
         BlockRows.SiluTimes(attended.AsSpan(0, 573), attended.AsSpan(1200, 573));
         text.Append($"attention, norm, silu {Hash(MemoryMarshal.AsBytes(attended.AsSpan()))}\n");
+        float[] near = [.. row.Zip(otherRow, (one, another) => one + another / 64)];
+        text.Append($"divergence of near rows {Softmax.Divergence(row, near):R} {Softmax.Divergence(row.AsSpan(0, 500), near.AsSpan(0, 500)):R}\n");
         new CounterRandom(1, "tensor", 2).Keep(3, 0.4, row);
         text.Append($"random {Hash(MemoryMarshal.AsBytes(row.AsSpan()))}\n");
         GoldenText.Match("kernels.txt", text.ToString());
