@@ -30,6 +30,18 @@ public sealed class AlignmentLeakTests : TorchTests
     }
 
     [Theory]
+    [InlineData("gpt2", AlignmentKind.Distil, true)]
+    [InlineData("mixtral", AlignmentKind.Distil, true)]
+    [InlineData("qwen2-moe", AlignmentKind.RegMeanPlusPlus, false)]
+    [InlineData("granitemoe", AlignmentKind.Align, false)]
+    public void Families(string name, AlignmentKind kind, bool onDisk)
+    {
+        var baseModel = FamilyModels.Base(name);
+        var experts = FamilyModels.Experts(baseModel, 2, texts: 3);
+        AssertNothingStays(() => GoldenAlignment.Merge(baseModel, experts, new AlignmentOptions { Kind = kind, StatesOnDisk = onDisk }));
+    }
+
+    [Theory]
     [InlineData(4)]
     [InlineData(null)]
     public void Cards(int? rank)

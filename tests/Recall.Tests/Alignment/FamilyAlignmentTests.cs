@@ -110,6 +110,18 @@ public sealed class FamilyAlignmentTests : TorchTests
         AssertNear(1e-6, stacked, Weights(expected));
     }
 
+    [Theory]
+    [InlineData("gpt2", AlignmentKind.Distil)]
+    [InlineData("mixtral", AlignmentKind.Distil)]
+    [InlineData("granitemoe", AlignmentKind.RegMeanPlusPlus)]
+    public void States_in_files_and_rows_in_ranges_change_nothing(string family, AlignmentKind kind)
+    {
+        var baseModel = Base(family);
+        var experts = Experts(baseModel, 2, texts: 5);
+        var expected = GoldenAlignment.Merge(baseModel, experts, Options(kind) with { StatesOnDisk = false });
+        AssertNear(2e-6, GoldenAlignment.Merge(baseModel, experts, Options(kind) with { StatesOnDisk = true }, out _, range: 100), expected);
+    }
+
     [Fact]
     public void An_expert_that_saw_no_token_takes_the_mean_and_a_note_says_so()
     {

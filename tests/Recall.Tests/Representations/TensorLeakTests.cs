@@ -28,16 +28,22 @@ public class TensorLeakTests : TorchTests
         Assert.Equal(before, Tensor.TotalCount);
     }
 
-    [Fact]
-    public void LayersAndBatches()
+    [Theory]
+    [InlineData("qwen2-sliding")]
+    [InlineData("gemma2")]
+    [InlineData("gpt2")]
+    [InlineData("gpt-neox")]
+    [InlineData("qwen2-moe")]
+    [InlineData("granitemoe")]
+    public void LayersAndBatches(string name)
     {
         using var quiet = no_grad();
-        var checkpoint = Open("qwen2-sliding");
+        var checkpoint = Open(name);
         var options = BlockOptions.Read(checkpoint);
         var reader = new TileReader();
         AssertNothingStays(() =>
         {
-            using var model = Load("qwen2-sliding");
+            using var model = Load(name);
             using var weights = new LayerWeights(options);
             using var batch = TokenBatch.Of([[1, 2, 3, 4, 5, 6, 7, 8, 9], [3, 4]], padLeft: true);
             using var context = AttentionContext.Of(options, batch);
