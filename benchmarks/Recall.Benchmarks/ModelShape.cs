@@ -7,13 +7,14 @@ namespace Recall.Benchmarks;
 /// <summary>The sizes of a Llama-shaped model.</summary>
 sealed record ModelShape(string Name, int Hidden, int Layers, int Heads, int KeyValueHeads, int Intermediate, int Vocabulary, bool Tied)
 {
-    /// <summary>Sizes of published models: SmolLM2-135M, Qwen2.5-0.5B, Llama-3.2-1B, Llama-3.1-8B.</summary>
+    /// <summary>Sizes of published models: SmolLM2-135M, Qwen2.5-0.5B, Llama-3.2-1B, Llama-2-7B, Llama-3.1-8B.</summary>
     static readonly ModelShape[] Known =
     [
         new("tiny", 64, 2, 4, 2, 128, 256, Tied: true),
         new("135m", 576, 30, 9, 3, 1536, 49152, Tied: true),
         new("0.5b", 896, 24, 14, 2, 4864, 151936, Tied: true),
         new("1b", 2048, 16, 32, 8, 8192, 128256, Tied: true),
+        new("7b", 4096, 32, 32, 32, 11008, 32000, Tied: false),
         new("8b", 4096, 32, 32, 8, 14336, 128256, Tied: false),
     ];
 

@@ -17,6 +17,11 @@ static class SyntheticModel
     {
         string folder = arguments.Positional(0, "OUT");
         var shape = ModelShape.Find(arguments.One("--shape") ?? "1b");
+        shape = shape with
+        {
+            Layers = Number(arguments, "--layers") ?? shape.Layers,
+            Vocabulary = Number(arguments, "--vocabulary") ?? shape.Vocabulary,
+        };
         var type = (arguments.One("--dtype") ?? "bf16") switch
         {
             "bf16" => DType.BF16,
@@ -50,6 +55,9 @@ static class SyntheticModel
         File.WriteAllText(Path.Combine(folder, "config.json"), shape.Config(type).ToJsonString(new() { WriteIndented = true }));
         Console.WriteLine($"{path}: {length} bytes in {started.Elapsed.TotalSeconds:F1} s");
     }
+
+    static int? Number(Arguments arguments, string option) => arguments.One(option) is not { } text ? null
+        : int.TryParse(text, out int number) && number > 0 ? number : throw new ConfigurationException($"{option} takes a number above 0");
 
     static IEnumerable<long> Starts(long elements)
     {

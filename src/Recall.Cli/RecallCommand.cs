@@ -27,7 +27,7 @@ static class RecallCommand
             new HelpOption { Action = new HelpWithExamples(screen.Out) }, new VersionOption { Action = new VersionAction(screen.Out) },
             quiet, debug,
         };
-        foreach (var verb in Verbs())
+        foreach (var verb in VerbsFor(args))
         {
             verb.SetAction(parse => verb.Run(parse, screen with { Quiet = parse.GetValue(quiet) }, cancellation));
             root.Add(verb);
@@ -47,14 +47,28 @@ static class RecallCommand
         }
     }
 
-    /// <summary>Every command, in the order of the help.</summary>
-    public static IEnumerable<Verb> Verbs() =>
+    /// <summary>What is typed for each command, and what makes it, in the order of the help.</summary>
+    internal static readonly (string Name, Func<Verb> Make)[] Table =
     [
-        new MergeCommand(), new PlanCommand(), new SelectCommand(), new WeightsCommand(), new CardCommand(), new RepresentCommand(), new TokenizeCommand(),
-        new ConvertCommand(), new InspectCommand(), new DiffCommand(), new TrainCommand(), new EvalCommand(), new DemoCommand(),
-        new MultiCommand(), new MoeCommand(), new RawCommand(), new LegacyCommand(), new LayerShuffleCommand(), new BakllamaCommand(),
-        new ExtractLoraCommand(), new TokenSurgeonCommand(), new MergekitCommand(),
+        ("merge", () => new MergeCommand()), ("plan", () => new PlanCommand()), ("select", () => new SelectCommand()), ("weights", () => new WeightsCommand()),
+        ("card", () => new CardCommand()), ("represent", () => new RepresentCommand()), ("tokenize", () => new TokenizeCommand()),
+        ("convert", () => new ConvertCommand()), ("inspect", () => new InspectCommand()), ("diff", () => new DiffCommand()),
+        ("train", () => new TrainCommand()), ("eval", () => new EvalCommand()), ("demo", () => new DemoCommand()), ("multi", () => new MultiCommand()),
+        ("moe", () => new MoeCommand()), ("raw", () => new RawCommand()), ("legacy", () => new LegacyCommand()),
+        ("layershuffle", () => new LayerShuffleCommand()), ("bakllama", () => new BakllamaCommand()),
+        ("extract-lora", () => new ExtractLoraCommand()), ("tokensurgeon", () => new TokenSurgeonCommand()), ("mergekit", () => new MergekitCommand()),
     ];
+
+    /// <summary>Every command, in the order of the help.</summary>
+    public static IEnumerable<Verb> Verbs() => Table.Select(row => row.Make());
+
+    /// <summary>The command that the first word names, else all of them: to make them all takes longer than to plan a merge.</summary>
+    static IEnumerable<Verb> VerbsFor(string[] args)
+    {
+        foreach (var (name, make) in Table)
+            if (args.Length > 0 && args[0] == name) return [make()];
+        return Verbs();
+    }
 
     static int Refuse(ParseResult parse, Screen screen)
     {

@@ -24,18 +24,19 @@ public static class AdapterMerge
     /// <param name="config">What is asked: align or distil.</param>
     /// <param name="options">How it is run.</param>
     /// <param name="rank">The adapter's rank; null: all that there is (align only).</param>
-    /// <param name="layerDone">Told the number of each block that is done.</param>
+    /// <param name="layerDone">Told the number of each block that is done, from 0 (of the head theirs), and how many blocks there are.</param>
     /// <param name="cancellation">Stops between two steps; nothing is left behind.</param>
     /// <exception cref="RecallException">A merge that gives no adapter, or anything that <see cref="MergeRun.Plan"/> finds; or a disk that
     /// refuses.</exception>
     public static AdapterMergeResult Run(
-        MergeConfig config, MergeOptions options, int? rank, Action<int>? layerDone = null, CancellationToken cancellation = default)
+        MergeConfig config, MergeOptions options, int? rank, Action<int, int>? layerDone = null, CancellationToken cancellation = default)
     {
         var plan = MergePlan.Make(config, options);
         var planned = Check(plan, rank);
         // What the plan counts is a whole model; an adapter is small.
         OutputFolder.Check(plan with { Cost = plan.Cost with { OutputBytes = 0 } });
         var (baseModel, solve, experts) = (AlignedMerge.BaseOf(plan), AlignedMerge.OptionsOf(planned), AlignedMerge.ExpertsOf(plan, planned));
+        experts = TypicalTexts.Chosen(experts, planned.Options, cancellation);
         using var alignment = AlignedAdapter.Begin(baseModel, experts, solve, rank);
         bool made = !Directory.Exists(options.Output);
         try
@@ -46,8 +47,8 @@ public static class AdapterMerge
             {
                 BaseModel = plan.Config.BaseModel!.Model.Path,
                 Type = plan.Config.OutDType ?? DType.F32,
-            }, card is null ? null : card.Write, layerDone, cancellation);
-            WriteBeside(plan, planned, experts, baseModel, card);
+            }, card is null ? null : card.Write, layer => layerDone?.Invoke(layer, plan.LayerCount), cancellation);
+            WriteBeside(plan, planned, experts, baseModel, card, cancellation);
             return new AdapterMergeResult(plan with { Notes = [.. plan.Notes, .. alignment.Notes] }, losses);
         }
         finally
@@ -58,15 +59,14 @@ public static class AdapterMerge
     }
 
     static void WriteBeside(
-        MergePlan plan, PlannedAlignment planned, ImmutableArray<AlignmentExpert> experts, Checkpoint baseModel, CardWriter? card)
+        MergePlan plan, PlannedAlignment planned, ImmutableArray<AlignmentExpert> experts, Checkpoint baseModel, CardWriter? card,
+        CancellationToken cancellation)
     {
         string folder = plan.Options.Output;
-        var texts = AlignedMerge.TextsOf(experts);
         // The print is that of the base with the adapter as it was written, rounded.
-        card?.Finish(ModelPrint.Of(LoraAdapter.Open(folder).Apply(baseModel)), AlignedMerge.PrintOf(experts, texts),
-            texts.Sum(text => (long)text.Ids.Length));
-        if (!planned.Options.KeepSamples || texts.Count == 0) return;
-        WholeFile.Write(Path.Combine(folder, AlignmentSamples.Name), AlignmentSamples.Lines(texts));
+        card?.Finish(ModelPrint.Of(LoraAdapter.Open(folder).Apply(baseModel)), experts);
+        if (!planned.Options.KeepSamples || TypicalTexts.Kept(experts, planned.Options, cancellation) is not { Count: > 0 } kept) return;
+        WholeFile.Write(Path.Combine(folder, AlignmentSamples.Name), AlignmentSamples.Lines(kept));
     }
 
     static PlannedAlignment Check(MergePlan plan, int? rank)

@@ -7,8 +7,6 @@ using Recall.Numerics;
 using Recall.Planning;
 using Recall.Streaming;
 
-using TorchSharp;
-
 namespace Recall;
 
 /// <summary>
@@ -18,10 +16,11 @@ namespace Recall;
 sealed class AlignedMerge : IDisposable
 {
     readonly MergePlan _plan;
-    readonly ImmutableArray<AlignmentExpert> _experts;
-    readonly LayerAlignment _alignment;
+    ImmutableArray<AlignmentExpert> _experts;
+    LayerAlignment _alignment;
     readonly AlignmentOptions _options;
-    CardWriter? _card;
+    IReadOnlyList<string> _earlierNotes = [];
+    int _notesDone;
 
     AlignedMerge(MergePlan plan, PlannedAlignment planned)
     {
@@ -55,64 +54,79 @@ sealed class AlignedMerge : IDisposable
     /// <summary>The base model of a plan.</summary>
     public static Checkpoint BaseOf(MergePlan plan) => plan.Models[OpenedModel.IndexOf(plan.Models, plan.Config.BaseModel!)].Checkpoint;
 
-    /// <summary>The experts' texts, each with the name of its task.</summary>
-    public static IReadOnlyList<AlignmentText> TextsOf(IEnumerable<AlignmentExpert> experts) => [.. experts.SelectMany(expert =>
-        expert.Texts.Select(text => text.Task.Length > 0 ? text : text with { Task = expert.Name }))];
-
     /// <summary>Reads texts and cards, and checks them against the models; null for all other merges.</summary>
     /// <exception cref="RecallException">Texts or cards that are missing, broken, or do not fit.</exception>
     public static AlignedMerge? Of(MergePlan plan) => plan.Alignment is { } planned ? new AlignedMerge(plan, planned) : null;
 
     /// <summary>What was out of the ordinary, layer by layer.</summary>
-    public IReadOnlyList<string> Notes => _alignment.Notes;
+    public IReadOnlyList<string> Notes => [.. _earlierNotes, .. _alignment.Notes];
 
-    /// <summary>Merges and writes all tensors, and beside them the merged model's card and kept texts.</summary>
+    /// <summary>
+    /// Merges and writes all tensors, and beside them the merged model's card and kept texts. Groups of the journal: 0 all that is not
+    /// solved for, l block l (from 1), then the head. Layers that a killed run has left are not solved again: the texts go through them
+    /// with the weights that were written.
+    /// </summary>
     public void Run(OutputWriter writer, ProgressMeter meter, CancellationToken cancellation)
     {
+        meter.Tell("reading texts");
+        Choose(cancellation);
+        using var card = OpenCard(writer);
         try
         {
-            var places = _plan.Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
-            var print = new ModelPrint();
-            WriteRest(writer, meter, print, cancellation);
-            int total = _experts.Sum(expert => expert.Count);
-            if (_plan.Alignment!.Options.CardRank != 0 && _options.Kind is AlignmentKind.Align or AlignmentKind.Distil)
-                _card = new CardWriter(Path.Combine(_plan.Options.Output, CardFile.Name), [.. LayerStep.InputsOf(_alignment.Options)],
-                    _plan.Alignment.Options.CardRank, total, _options.Answers);
+            _earlierNotes = writer.EarlierNotes;
+            WriteRest(writer, meter, cancellation);
+            var written = _plan.Tensors.ToDictionary(tensor => tensor.Name, tensor => new WrittenTensor(tensor, writer), StringComparer.Ordinal);
             meter.Tell("layer 1");
-            _alignment.Run((name, first, rows) => Write(places[name], first, rows, writer, meter, print),
-                _card is null ? null : (input, system) => _card.Write(input, system), layer =>
-                    meter.Tell($"layer {layer + 2}"), cancellation);
-            var texts = TextsOf(_experts);
-            _card?.Finish(print.ToString(), PrintOf(_experts, texts), texts.Sum(text => (long)text.Ids.Length));
-            if (_plan.Alignment.Options.KeepSamples && texts.Count > 0) writer.AddText(AlignmentSamples.Name,
-                AlignmentSamples.Lines(texts));
+            _alignment.Run(Write(writer, meter), card is null ? null : card.Write, layer => Done(layer, writer, meter, card), cancellation,
+                new FinishedLayers(layer => writer.IsDone(layer + 1), name => written[name]));
+            card?.Finish(ModelPrint.Of(written.Values), _experts);
+            if (_plan.Alignment!.Options.KeepSamples && TypicalTexts.Kept(_experts, _plan.Alignment.Options, cancellation) is { Count: > 0 } kept)
+                writer.AddText(AlignmentSamples.Name, AlignmentSamples.Lines(kept));
         }
         finally
         {
-            // Before the writer looks whether the folder is empty.
-            _card?.Dispose();
+            // The card is closed before the writer looks whether the folder is empty.
+            if (card is not null) card.IsKept = writer.IsKept;
         }
     }
 
-    /// <summary>The print of all texts; zeros where an expert has a card only.</summary>
-    public static string PrintOf(IEnumerable<AlignmentExpert> experts, IReadOnlyList<AlignmentText> texts) =>
-        experts.All(expert => expert.Texts.Count > 0) ? ModelPrint.Of(texts) : new string('0', 64);
+    void Choose(CancellationToken cancellation)
+    {
+        if (!_experts.Any(expert => expert.AreCandidates)) return;
+        _experts = TypicalTexts.Chosen(_experts, _plan.Alignment!.Options, cancellation);
+        _alignment.Dispose();
+        _alignment = new LayerAlignment(BaseOf(_plan), _experts, _options);
+    }
 
-    void WriteRest(OutputWriter writer, ProgressMeter meter, ModelPrint print, CancellationToken cancellation)
+    CardWriter? OpenCard(OutputWriter writer)
+    {
+        int? rank = _plan.Alignment!.Options.CardRank;
+        if (rank == 0 || _options.IsRegMean) return null;
+        var card = new CardWriter(Path.Combine(_plan.Options.Output, CardFile.Name), [.. LayerStep.InputsOf(_alignment.Options)], rank,
+            _experts.Sum(expert => expert.Count), _options.Answers, writer.IsResumed);
+        if (!card.IsResumed) writer.StartAfresh();
+        return card;
+    }
+
+    void Done(int layer, OutputWriter writer, ProgressMeter meter, CardWriter? card)
+    {
+        if (writer.IsDone(layer + 1)) meter.Skip(_alignment.LinearWeightsOf(layer).Sum(name => _plan.Tensors.First(tensor => tensor.Name == name).Length));
+        else writer.GroupDone(layer + 1, [.. _alignment.Notes.Skip(_notesDone)], card is null ? null : card.Flush);
+        _notesDone = _alignment.Notes.Count;
+        meter.Tell($"layer {layer + 2}");
+    }
+
+    void WriteRest(OutputWriter writer, ProgressMeter meter, CancellationToken cancellation)
     {
         var linear = _alignment.LinearWeights.ToHashSet(StringComparer.Ordinal);
         var rest = _plan.Tensors.Where(tensor => !linear.Contains(tensor.Name)).ToList();
-        var stream = new TensorStream(new WorkerPool(_plan.Options.Threads, null), writer);
-        stream.Run([.. rest.Select(Work)], meter.Add, cancellation);
-        var reader = new TileReader();
-        foreach (var tensor in rest.Where(tensor => tensor.Copied is null))
+        if (writer.IsDone(0))
         {
-            var first = new float[Math.Min(ModelPrint.Values, tensor.Shape.Elements)];
-            reader.BeginTensor();
-            reader.Begin(first.Length);
-            (_alignment.Rest.Find(tensor.Name) ?? tensor.Sources[0]).Read(reader, 0, first);
-            print.Add(tensor.Name, tensor.Shape, Rounded(first, tensor.DType));
+            meter.Skip(rest.Sum(tensor => tensor.Length));
+            return;
         }
+        new TensorStream(new WorkerPool(_plan.Options.Threads, null), writer).Run([.. rest.Select(Work)], meter.Add, cancellation);
+        writer.GroupDone(0);
     }
 
     TensorWork Work(OutputTensor tensor)
@@ -123,35 +137,30 @@ sealed class AlignedMerge : IDisposable
         return new TensorWork(tensor, tensor.Method.Prepare(tensor.Inputs with { PerModel = tensor.Inputs.PerModel.SetItem(LeastSquares.Experts, counts) }));
     }
 
-    static void Write(OutputTensor tensor, long first, torch.Tensor rows, OutputWriter writer, ProgressMeter meter, ModelPrint print)
+    /// <summary>Writes rows, and leaves in them what is in the file: what the layers above are solved with, now and after a resume.</summary>
+    MergedRows Write(OutputWriter writer, ProgressMeter meter)
     {
-        var encoding = PlainEncoding.Of(tensor.DType);
-        using var flat = rows.view(-1);
-        long start = first * tensor.Shape.RowLength;
-        for (long tile = 0, elements = flat.numel(); tile < elements; tile += TileReader.TileElements)
+        var places = _plan.Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+        return (name, first, rows) =>
         {
-            using var part = flat.narrow(0, tile, Math.Min(TileReader.TileElements, elements - tile));
-            var values = MemoryMarshal.Cast<byte, float>(part.bytes);
-            if (!(Elementwise.MaxMagnitude(values) <= tensor.DType.LargestNumber()))
-                throw new RecallException($"{tensor.Name}: the solution does not fit {tensor.DType.TorchName()}; set out_dtype: float32, "
-                    + $"or a larger ridge");
-            var bytes = new byte[(int)encoding.Bytes(values.Length)];
-            encoding.Encode(values, bytes);
-            writer.Write(tensor.Shard, tensor.Offset + encoding.Bytes(start + tile), bytes);
-            meter.Add(bytes.Length);
-            if (start + tile == 0) print.Add(tensor.Name, tensor.Shape,
-                Rounded(values[..Math.Min(ModelPrint.Values, values.Length)], tensor.DType));
-        }
-    }
-
-    static float[] Rounded(ReadOnlySpan<float> values, DType type)
-    {
-        var encoding = PlainEncoding.Of(type);
-        var bytes = new byte[(int)encoding.Bytes(values.Length)];
-        encoding.Encode(values, bytes);
-        var rounded = new float[values.Length];
-        encoding.Decode(bytes, rounded);
-        return rounded;
+            var tensor = places[name];
+            var encoding = PlainEncoding.Of(tensor.DType);
+            using var flat = rows.view(-1);
+            long start = first * tensor.Shape.RowLength;
+            for (long tile = 0, elements = flat.numel(); tile < elements; tile += TileReader.TileElements)
+            {
+                using var part = flat.narrow(0, tile, Math.Min(TileReader.TileElements, elements - tile));
+                var values = MemoryMarshal.Cast<byte, float>(part.bytes);
+                if (!(Elementwise.MaxMagnitude(values) <= tensor.DType.LargestNumber()))
+                    throw new RecallException($"{tensor.Name}: the solution does not fit {tensor.DType.TorchName()}; set out_dtype: "
+                        + $"float32, or a larger ridge");
+                var bytes = new byte[(int)encoding.Bytes(values.Length)];
+                encoding.Encode(values, bytes);
+                encoding.Decode(bytes, values);
+                writer.Write(tensor.Shard, tensor.Offset + encoding.Bytes(start + tile), bytes);
+                meter.Add(bytes.Length);
+            }
+        };
     }
 
     public void Dispose() => _alignment.Dispose();

@@ -60,9 +60,12 @@ public static class MergeRun
         var stream = new TensorStream(new WorkerPool(plan.Options.Threads, layer), writer);
 
         var groups = TensorGroups.Of(plan, byLayer);
+        var prefetch = Task.CompletedTask;
         for (int i = 0; i < groups.Length; i++)
         {
-            if (i + 1 < groups.Length) Prefetch(groups[i + 1]);
+            // Asked for beside the merge: where the disk is busy, the system lets the asker wait.
+            prefetch.Wait(CancellationToken.None);
+            if (i + 1 < groups.Length) prefetch = Prefetch(groups[i + 1]);
             if (byLayer) Look(groups[i], weights!, layer!, reader, meter, cancellation);
             if (writer.IsDone(i))
             {
@@ -88,8 +91,8 @@ public static class MergeRun
     static TensorWork Weighed(OutputTensor tensor, MergePlan plan, MergeWeights? weights) =>
         new(tensor, tensor.Copied is null ? tensor.Merge(plan.Weighting, weights?[tensor.WeightLayer]) : null);
 
-    static void Prefetch(TensorGroup group)
+    static Task Prefetch(TensorGroup group) => Task.Run(() =>
     {
         foreach (var stored in group.Stored) stored.File.Prefetch(stored.Offset, stored.Length);
-    }
+    });
 }

@@ -13,6 +13,10 @@ public class HelpTests
         Assert.Equal(0, help.ExitCode);
     }
 
+    [Fact]
+    public void EachCommandIsFoundByItsName() =>
+        Assert.Equal(RecallCommand.Table.Select(row => row.Name), RecallCommand.Verbs().Select(verb => verb.Name));
+
     [Theory, MemberData(nameof(Commands))]
     public void EachCommandHasHelp(string command)
     {

@@ -13,7 +13,8 @@ static class AdapterShow
         long begin = screen.Time.GetTimestamp();
         AdapterMergeResult result;
         using (var progress = new ProgressLine(screen))
-            result = AdapterMerge.Run(config, options, rank, layer => progress.Report($"layer {layer + 2}"), cancellation);
+            result = AdapterMerge.Run(config, options, rank, (layer, layers) =>
+                progress.Report($"layer {Math.Min(layer + 1, layers)} of {layers}", (layer + 1.0) / layers), cancellation);
         foreach (string note in result.Plan.Notes) screen.Note($"note: {Shown.Text(note)}");
         var time = screen.Time.GetElapsedTime(begin);
         var worst = result.Losses.MaxBy(loss => loss.Lost)!;

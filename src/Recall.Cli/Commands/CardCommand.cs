@@ -102,7 +102,7 @@ sealed class CardCommand : Verb
             progress.Report($"reading {Shown.Count(texts.Count)} texts");
             CardRun.Write(path, name, model.Checkpoint, texts, rank == Full ? null : int.Parse(rank, CultureInfo.InvariantCulture),
                 parse.GetValue(_answers),
-                ComputeType.Auto, layer => progress.Report($"layer {layer + 1} of {model.LayerCount}"), cancellation);
+                ComputeType.Auto, layer => progress.Report($"layer {layer + 1} of {model.LayerCount}", (layer + 1.0) / model.LayerCount), cancellation);
         }
         var card = CardSummary.Of(path);
         if (parse.GetValue(_json)) screen.WriteJson(card);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Recall.Cli.Terminal;
 using Recall.Configuration;
 
 namespace Recall.Cli.Commands;
@@ -38,6 +39,17 @@ static class Common
                 result.AddError($"--threads {token.Value}: a number from 1 to 1024 is expected");
         });
         return threads;
+    }
+
+    /// <summary>Says in one line which of some options were typed and change nothing.</summary>
+    /// <param name="parse">What was typed.</param>
+    /// <param name="screen">Where it is said.</param>
+    /// <param name="when">What makes them useless: <c>with -a mean</c>.</param>
+    /// <param name="options">The options.</param>
+    public static void NoteUnused(ParseResult parse, Screen screen, string when, params IEnumerable<Option> options)
+    {
+        string typed = string.Join(", ", options.Where(option => parse.GetResult(option) is { Implicit: false }).Select(option => option.Name));
+        if (typed.Length > 0) screen.Note($"note: {typed}: without effect {when}");
     }
 
     /// <summary>One of the words of an enumeration, in lower case.</summary>

@@ -94,6 +94,15 @@ sealed class EvalArguments
         });
     }
 
+    /// <summary>Says which options were typed and change nothing.</summary>
+    public void NoteUnused(ParseResult parse, Terminal.Screen screen)
+    {
+        if (parse.GetValue(_text) is null) Common.NoteUnused(parse, screen, "without --text", _window, _textTokens);
+        string[] tasks = parse.GetValue(_tasks) ?? [];
+        if (tasks.Length == 0) Common.NoteUnused(parse, screen, "without --tasks", _limit, _split, _maxLength);
+        else if (!tasks.Any(file => Path.GetExtension(file).ToLowerInvariant() is ".yaml" or ".yml")) Common.NoteUnused(parse, screen, "without a task file of lm-eval", _split);
+    }
+
     /// <summary>The tasks.</summary>
     public IReadOnlyList<EvaluationSet> Sets(ParseResult parse) =>
         [.. (parse.GetValue(_tasks) ?? []).Select(file => EvaluationSet.Read(file, parse.GetValue(_split), parse.GetValue(_limit)))];

@@ -35,6 +35,7 @@ sealed class EvalCommand : Verb
 
     public override int Run(ParseResult parse, Screen screen, CancellationToken cancellation)
     {
+        _arguments.NoteUnused(parse, screen);
         var sets = _arguments.Sets(parse);
         foreach (string note in sets.SelectMany(set => set.Notes)) screen.Note($"note: {Shown.Text(note)}");
         var text = _arguments.Text(parse);
@@ -52,7 +53,7 @@ sealed class EvalCommand : Verb
         using (var progress = new ProgressLine(screen))
         {
             int done = 0, count = models.Count + experts.Count + (@base is null ? 0 : 1);
-            ModelScores Score(ModelEvaluation model) => model.Run(new Reporter(progress, $"model {++done} of {count}"), cancellation);
+            ModelScores Score(ModelEvaluation model) => model.Run(new Reporter(progress, ++done, count), cancellation);
             report = EvalReport.Of(@base is null ? null : Score(@base), [.. experts.Select(Score)], [.. models.Select(Score)]);
         }
         if (parse.GetValue(_json)) screen.WriteJson(report.ToJson());
@@ -60,9 +61,13 @@ sealed class EvalCommand : Verb
         return ExitCode.Done;
     }
 
-    sealed class Reporter(ProgressLine line, string model) : IProgress<LogLikelihoodProgress>
+    sealed class Reporter(ProgressLine line, int model, int models) : IProgress<LogLikelihoodProgress>
     {
-        public void Report(LogLikelihoodProgress value) => line.Report(
-            $"{model}, {(value.Passes > 1 ? $"pass {value.Pass} of {value.Passes}, " : "")}layer {value.Layer} of {value.Layers}");
+        public void Report(LogLikelihoodProgress value)
+        {
+            string pass = value.Passes > 1 ? $"pass {value.Pass} of {value.Passes}, " : "";
+            double ofModel = (value.Pass - 1 + (double)value.Layer / value.Layers) / value.Passes;
+            line.Report($"model {model} of {models}, {pass}layer {value.Layer} of {value.Layers}", (model - 1 + ofModel) / models);
+        }
     }
 }

@@ -97,8 +97,13 @@ sealed class ExtractLoraCommand : Verb
             SvEpsilon = parse.GetValue(_epsilon),
             SkipUndecomposable = _skip.Value(parse),
         };
-        var result = LoraExtraction.Run(ModelReference.Parse(parse.GetRequiredValue(_model)), ModelReference.Parse(parse.GetRequiredValue(_base)), options,
-            cancellation: cancellation);
+        ExtractionResult result;
+        using (var progress = new ProgressLine(screen))
+        {
+            result = LoraExtraction.Run(
+                ModelReference.Parse(parse.GetRequiredValue(_model)), ModelReference.Parse(parse.GetRequiredValue(_base)), options,
+                new MergeReporter(progress), cancellation);
+        }
         foreach (string note in result.Notes) screen.Note($"note: {Shown.Text(note)}");
         if (parse.GetValue(_json))
         {

@@ -30,6 +30,7 @@ sealed class InspectCommand : Verb
         bool list = parse.GetValue(_tensors), json = parse.GetValue(_json);
         if (reference.Lora is null && AdapterSummary.IsAdapter(reference.Model.Path))
         {
+            Common.NoteUnused(parse, screen, "for an adapter by itself", _tensors);
             var alone = AdapterSummary.Of(reference.Model.Path);
             if (json) screen.WriteJson(alone);
             else Show(alone, screen);
@@ -37,6 +38,7 @@ sealed class InspectCommand : Verb
         }
         if (reference.Lora is null && CardSummary.IsCard(reference.Model.Path))
         {
+            Common.NoteUnused(parse, screen, "for a card", _tensors);
             var card = CardSummary.Of(reference.Model.Path);
             if (json) screen.WriteJson(card);
             else card.Write(screen);

@@ -22,7 +22,7 @@ sealed class LayerShuffleCommand : Verb
     readonly Option<bool> _dryRun = new("--dry-run") { Description = "Do not merge" };
     readonly Switch _fp16 = new("--fp16", false, "Write float16");
     readonly Switch _fullRandom = new("--full-random", false, "Draw the numbers of the layers too, and their order");
-    readonly MergeFlags _flags = new();
+    readonly MergeFlags _flags = new("--weights");
 
     public LayerShuffleCommand() : base(
         "layershuffle",
@@ -53,7 +53,12 @@ sealed class LayerShuffleCommand : Verb
         string yaml = shuffle.ToYaml();
         if (_printYaml.Value(parse)) screen.Out.Write(yaml);
         if (parse.GetValue(_writeYaml) is { } path) File.WriteAllText(path, yaml);
-        if (parse.GetValue(_dryRun)) return ExitCode.Done;
+        if (parse.GetValue(_dryRun))
+        {
+            if (!_printYaml.Value(parse) && parse.GetValue(_writeYaml) is null)
+                screen.Note("note: --dry-run alone shows nothing; with --print-yaml it shows the merge file");
+            return ExitCode.Done;
+        }
         MergeShow.Run(MergeConfig.Parse(yaml, "recall layershuffle --print-yaml"), options, screen, json: false, cancellation);
         return ExitCode.Done;
     }

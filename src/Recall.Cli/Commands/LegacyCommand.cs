@@ -35,7 +35,7 @@ sealed class LegacyCommand : Verb
     readonly Switch _naiveCount = new("--naive-count", false, "Of mergekit; without effect", hidden: true);
     readonly Switch _printYaml = new("--print-yaml", false, "Show the merge file that these arguments stand for, and merge");
     readonly Option<bool> _dryRun = new("--dry-run") { Description = "Do not merge" };
-    readonly MergeFlags _flags = new();
+    readonly MergeFlags _flags = new("--weights");
 
     public LegacyCommand() : base(
         "legacy",
@@ -74,7 +74,12 @@ sealed class LegacyCommand : Verb
         string yaml = merge.ToYaml();
         if (_printYaml.Value(parse)) screen.Out.Write(yaml);
         var options = _flags.Read(parse, parse.GetRequiredValue(_output), screen);
-        if (parse.GetValue(_dryRun)) return ExitCode.Done;
+        if (_naiveCount.Typed(parse) is { } naive) screen.Note($"note: {naive}: of mergekit, without meaning here");
+        if (parse.GetValue(_dryRun))
+        {
+            if (!_printYaml.Value(parse)) screen.Note("note: --dry-run alone shows nothing; with --print-yaml it shows the merge file");
+            return ExitCode.Done;
+        }
         MergeShow.Run(MergeConfig.Parse(yaml, "recall legacy --print-yaml"), options, screen, json: false, cancellation);
         return ExitCode.Done;
     }

@@ -5,7 +5,10 @@ using Recall.Planning;
 namespace Recall.Cli.Commands;
 
 /// <summary>The options that decide how a config is merged: those of mergekit-yaml, and Recall's own.</summary>
-sealed class MergeFlags
+/// <param name="withoutEffect">
+/// Those that change nothing in a command: it takes them, since scripts may give them, does not show them, and says so.
+/// </param>
+sealed class MergeFlags(params string[] withoutEffect)
 {
     readonly Option<string?> _weights = new("--weights")
     {
@@ -28,6 +31,15 @@ sealed class MergeFlags
     readonly Switch _writeModelCard = new("--write-model-card", true, "Write neither README.md nor the config");
     readonly MergekitFlags _mergekit = new();
 
+    IEnumerable<Switch> Switches => [_allowCrimes, _copyTokenizer, _writeModelCard];
+
+    /// <summary>Those that change nothing here.</summary>
+    IEnumerable<Option> Unused =>
+    [
+        .. new Option[] { _weights, _shardSize, _seed }.Where(option => withoutEffect.Contains(option.Name)),
+        .. Switches.Where(flag => withoutEffect.Contains(flag.Name)).Select(flag => flag.Changing),
+    ];
+
     /// <summary>Adds all to a command.</summary>
     public void AddTo(Command command)
     {
@@ -35,20 +47,23 @@ sealed class MergeFlags
         command.Add(_shardSize);
         command.Add(_seed);
         command.Add(_threads);
-        _allowCrimes.AddTo(command);
-        _copyTokenizer.AddTo(command);
-        _writeModelCard.AddTo(command);
+        foreach (var flag in Switches) flag.AddTo(command);
+        foreach (var option in Unused) option.Hidden = true;
         _mergekit.AddTo(command);
     }
+
+    /// <summary>Those of a whole checkpoint, for a command that may write something else.</summary>
+    public IEnumerable<Option> OfCheckpoints => [_weights, _shardSize, _seed, _copyTokenizer.Changing, _writeModelCard.Changing];
 
     /// <summary>The options as typed; those of mergekit without meaning here are noted.</summary>
     public MergeOptions Read(ParseResult parse, string output, Terminal.Screen screen)
     {
         _mergekit.Note(parse, screen);
+        Common.NoteUnused(parse, screen, $"in {parse.CommandResult.Command.Name}", Unused);
         return new MergeOptions
         {
             Output = output,
-            WeightsFile = parse.GetValue(_weights),
+            WeightsFile = withoutEffect.Contains(_weights.Name) ? null : parse.GetValue(_weights),
             ShardBytes = ParseSize(parse.GetValue(_shardSize)!)!.Value,
             Seed = parse.GetValue(_seed),
             Threads = parse.GetValue(_threads) ?? Environment.ProcessorCount,

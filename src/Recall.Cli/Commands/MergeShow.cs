@@ -23,7 +23,7 @@ static class MergeShow
         try
         {
             using var progress = new ProgressLine(screen);
-            result = MergeRun.Run(plan, new Reporter(progress), cancellation);
+            result = MergeRun.Run(plan, new MergeReporter(progress), cancellation);
         }
         catch (OperationCanceledException) when (File.Exists(Path.Combine(plan.Options.Output, Journal.FileName)))
         {
@@ -51,9 +51,10 @@ static class MergeShow
     /// <summary>What was written, for scripts.</summary>
     sealed record Merged(
         string Output, IReadOnlyList<string> Files, int Tensors, long Parameters, long Bytes, long BytesRead, double Seconds);
+}
 
-    sealed class Reporter(ProgressLine line) : IProgress<MergeProgress>
-    {
-        public void Report(MergeProgress value) => line.Report(value.Stage, value.BytesDone, value.BytesTotal);
-    }
+/// <summary>Shows how far a merge is.</summary>
+sealed class MergeReporter(ProgressLine line) : IProgress<MergeProgress>
+{
+    public void Report(MergeProgress value) => line.Report(value.Stage, value.BytesDone, value.BytesTotal);
 }

@@ -69,6 +69,7 @@ sealed class MergekitFlags(bool ofMergesToo = false)
     {
         var typed = _switches.Where(flag => flag.Value(parse)).Select(flag => flag.Typed(parse)!).ToList();
         if (parse.GetValue(_gpuRich)) typed.Add(_gpuRich.Name);
+        if (parse.GetValue(_verbose)) typed.Add(_verbose.Name);
         if (ofMergesToo) typed.AddRange(_switchesOfMerges.Select(flag => flag.Typed(parse)).OfType<string>());
         typed.AddRange(Values.Where(option => parse.GetValue(option) is not null).Select(option => option.Name));
         if (typed.Count > 0) screen.Note($"note: {string.Join(", ", typed)}: of mergekit, without meaning here");

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Recall.Cli.Terminal;
 using Recall.Configuration;
+using Recall.Planning;
 
 namespace Recall.Cli.Commands;
 
@@ -20,7 +21,7 @@ sealed class MoeCommand : Verb
         new("--load-in-8bit", false, "Prompts are read in float32, layer by layer", hidden: true),
     ];
 
-    readonly MergeFlags _flags = new();
+    readonly MergeFlags _flags = new("--weights", "--allow-crimes");
     readonly Option<bool> _json = Common.Json();
 
     public MoeCommand() : base(
@@ -43,7 +44,13 @@ sealed class MoeCommand : Verb
         var options = _flags.Read(parse, parse.GetRequiredValue(_output), screen);
         var unused = _unused.Where(flag => flag.Value(parse)).Select(flag => flag.Typed(parse)!).ToList();
         if (unused.Count > 0) screen.Note($"note: {string.Join(", ", unused)}: of mergekit, without meaning here");
-        var plan = MoeMerge.Plan(MoeConfig.Read(parse.GetRequiredValue(_config), _equal.Value(parse)), options, cancellation);
+        var config = MoeConfig.Read(parse.GetRequiredValue(_config), _equal.Value(parse));
+        MergePlan plan;
+        using (var progress = new ProgressLine(screen))
+        {
+            if (config.ReadsPrompts) progress.Report($"reading the prompts of {config.Experts.Length} experts");
+            plan = MoeMerge.Plan(config, options, cancellation);
+        }
         foreach (string note in plan.Notes) screen.Note($"note: {Shown.Text(note)}");
         MergeShow.Run(plan, screen, parse.GetValue(_json), cancellation);
         return ExitCode.Done;

@@ -75,9 +75,13 @@ sealed class PlanCommand : Verb
         facts.Add("to read", Shown.Bytes(report.BytesToRead));
         if (report.Time is { } time)
         {
-            string more = plan.Cost.ForwardParameters > 0 ? " and the forward passes" : "";
+            string more = plan.Cost.ForwardParameters > 0 && time.Products is null ? " and the forward passes" : "";
             facts.Add("time", $"{Shown.Duration(TimeSpan.FromSeconds(time.Seconds))}{more} "
-                + $"(reading {Shown.Bytes(time.ReadRate)}/s, writing {Shown.Bytes(time.WriteRate)}/s)");
+                + $"(reading {Shown.Bytes(time.ReadRate)}/s, writing {Shown.Bytes(time.WriteRate)}/s"
+                + (time.Products is { } products ? $"; {Billions(products.Work.Forward + products.Work.Statistics + products.Work.Solving)} "
+                    + $"multiplications: {Billions(products.Work.Forward)} of forward passes at {Billions(products.Rates.Forward)}/s, "
+                    + $"{Billions(products.Work.Statistics)} in float32 at {Billions(products.Rates.Single)}/s, "
+                    + $"{Billions(products.Work.Solving)} in double at {Billions(products.Rates.Double)}/s)" : ")"));
         }
         var groups = TensorGroup.Of(plan).ToList();
         var ways = groups.Select(group => group.Made).Distinct().ToList();
@@ -89,6 +93,8 @@ sealed class PlanCommand : Verb
         if (report.Notes.Count > 0) screen.Out.WriteLine();
         foreach (string note in report.Notes) screen.Out.WriteLine($"note: {Shown.Text(note)}");
     }
+
+    static string Billions(double number) => $"{Shown.Count((long)Math.Round(number / 1e9))} G";
 
     static void ShowTensors(PlanReport report, Screen screen)
     {

@@ -16,7 +16,7 @@ sealed class RawCommand : Verb
     readonly Argument<string> _output = Common.Output();
     readonly Switch _intersection = new("--tensor-intersection", false, "Leave out tensors that not all files have", letter: "-i");
     readonly Switch _union = new("--tensor-union", false, "Merge each tensor from the files that have it", letter: "-u");
-    readonly MergeFlags _flags = new();
+    readonly MergeFlags _flags = new("--weights", "--allow-crimes", "--copy-tokenizer");
     readonly Option<bool> _json = Common.Json();
 
     public RawCommand() : base(

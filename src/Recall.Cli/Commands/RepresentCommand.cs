@@ -53,6 +53,8 @@ sealed class RepresentCommand : Verb
         var model = OpenedModel.Open(ModelReference.Parse(parse.GetRequiredValue(_model)));
         string path = parse.GetRequiredValue(_out);
         bool tokens = parse.GetValue(_tokens), logits = parse.GetValue(_logits);
+        if (tokens) Common.NoteUnused(parse, screen, "with --tokens", _pooling);
+        if (parse.GetValue(_ids)) Common.NoteUnused(parse, screen, "with --ids", _texts.OfTexts);
         var texts = parse.GetValue(_ids) ? _texts.ReadIds(parse) : [.. _texts.Encode(parse, Tokenizer.Load(model.Checkpoint))];
         if (texts.Count == 0) throw new RecallException("there are no texts in the file");
         var block = BlockOptions.Read(model.Checkpoint);
@@ -66,7 +68,7 @@ sealed class RepresentCommand : Verb
                 states =>
                 {
                     Write(file, states);
-                    progress.Report($"layer {states.Layer} of {block.Layers}");
+                    progress.Report($"layer {states.Layer} of {block.Layers}", (states.Layer + 1.0) / (block.Layers + 1));
                 },
                 logits ? (text, scores) => file.Write($"text.{text}.logits", scores) : null, cancellation);
         }

@@ -35,6 +35,12 @@ sealed class Switch
         });
     }
 
+    /// <summary>The one of the flags that asks for something else than what holds anyway.</summary>
+    public Option Changing => _usual ? _off : _on;
+
+    /// <summary>The name of the flag that turns it on.</summary>
+    public string Name => _on.Name;
+
     /// <summary>What holds.</summary>
     public bool Value(ParseResult parse) => parse.GetValue(_on) || (_usual && !parse.GetValue(_off));
 

@@ -44,6 +44,9 @@ sealed class TextArguments
         command.Add(_maxTokens);
     }
 
+    /// <summary>The options that say how texts become ids.</summary>
+    public IEnumerable<Option> OfTexts => [_template, _maxTokens];
+
     /// <summary>The token ids of each row, read as ids.</summary>
     public IReadOnlyList<int[]> ReadIds(ParseResult parse) => IdLines.Read(parse.GetRequiredValue(_texts));
 

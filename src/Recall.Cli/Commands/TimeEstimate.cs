@@ -9,11 +9,13 @@ namespace Recall.Cli.Commands;
 /// <summary>
 /// How long a merge will take, from a probe of two seconds: reading its inputs, writing beside its output, decoding and encoding.
 /// </summary>
-/// <param name="Seconds">Expected; without the forward passes of a merge by representations.</param>
+/// <param name="Seconds">Expected; without the forward passes of a merge by representations, with those of one by least squares.</param>
 /// <param name="ReadRate">Bytes a second read from the inputs, one thread.</param>
 /// <param name="WriteRate">Bytes a second written beside the output, one thread.</param>
 /// <param name="MergeRate">Values a second merged, one thread.</param>
-sealed record TimeEstimate(double Seconds, double ReadRate, double WriteRate, double MergeRate)
+/// <param name="Products">In a merge by least squares: seconds of its products of matrices, of which there are so many, at these rates.
+/// </param>
+sealed record TimeEstimate(double Seconds, double ReadRate, double WriteRate, double MergeRate, AlignedEstimate? Products)
 {
     const int Block = 4 << 20;
 
@@ -29,7 +31,9 @@ sealed record TimeEstimate(double Seconds, double ReadRate, double WriteRate, do
             .Sum(tensor => (double)tensor.Shape.Elements * tensor.Sources.Length);
         int threads = Math.Max(1, Math.Min(plan.Options.Threads, Environment.ProcessorCount));
         double seconds = Math.Max(disk, (disk + values / merge) / threads);
-        return new TimeEstimate(Math.Round(seconds, 3), Math.Round(read), Math.Round(write), Math.Round(Math.Min(merge, 1e15)));
+        var products = AlignedEstimate.Of(plan);
+        seconds += products?.Seconds ?? 0;
+        return new TimeEstimate(Math.Round(seconds, 3), Math.Round(read), Math.Round(write), Math.Round(Math.Min(merge, 1e15)), products);
     }
 
     /// <summary>Reads pieces that are spread over the inputs, so that what the page cache holds of them counts as it will.</summary>

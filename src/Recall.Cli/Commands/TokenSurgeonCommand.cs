@@ -9,15 +9,12 @@ namespace Recall.Cli.Commands;
 /// <summary><c>recall tokensurgeon</c>: a model with another's tokenizer.</summary>
 sealed class TokenSurgeonCommand : Verb
 {
-    /// <summary>Methods of mergekit that are not here.</summary>
-    static readonly string[] NotHere = ["landmark_pca", "stb", "mp_rope"];
-
     readonly Argument<string> _model = Common.Model("MODEL");
     readonly Argument<string> _donor = new("DONOR") { Description = "The model whose tokenizer it gets" };
     readonly Argument<string> _output = Common.Output();
     readonly Option<int> _k = new("--k", "-k")
     {
-        Description = "Shared tokens of which a new row is made",
+        Description = "Shared tokens of which a new row is made, with omp, common_interpolation, stb, mp_rope",
         HelpName = "K",
         DefaultValueFactory = _ => 64,
     };
@@ -25,20 +22,26 @@ sealed class TokenSurgeonCommand : Verb
     {
         ["omp"] = Approximation.Omp, ["common_interpolation"] = Approximation.CommonInterpolation, ["subword"] = Approximation.Subword,
         ["mean"] = Approximation.Mean, ["zero"] = Approximation.Zero, ["randn"] = Approximation.Randn,
-        ["john_hewitt"] = Approximation.JohnHewitt,
+        ["john_hewitt"] = Approximation.JohnHewitt, ["landmark_pca"] = Approximation.LandmarkPca, ["stb"] = Approximation.SparseTokenBasis,
+        ["mp_rope"] = Approximation.RopePursuit,
     });
 
-    readonly Option<WeightScheme> _weights = Word("--weight-scheme", "-w", "Weights of the nearest tokens in common_interpolation", WeightScheme.DistanceProportional, new()
-    {
-        ["distance_proportional"] = WeightScheme.DistanceProportional, ["barycentric"] = WeightScheme.Barycentric, ["least_squares"] = WeightScheme.LeastSquares,
-    });
+    readonly Option<WeightScheme> _weights = Word(
+        "--weight-scheme", "-w", "Weights of the nearest tokens in common_interpolation", WeightScheme.DistanceProportional, new()
+        {
+            ["distance_proportional"] = WeightScheme.DistanceProportional, ["barycentric"] = WeightScheme.Barycentric,
+            ["least_squares"] = WeightScheme.LeastSquares,
+        });
 
-    readonly Option<SubwordMethod> _subword = Word("--subword-method", "-s", "What becomes of the rows of a token's parts in subword", SubwordMethod.Mean, new()
-    {
-        ["mean"] = SubwordMethod.Mean, ["sum"] = SubwordMethod.Sum, ["weighted_mean"] = SubwordMethod.WeightedMean, ["first_last"] = SubwordMethod.FirstLast,
-    });
+    readonly Option<SubwordMethod> _subword = Word(
+        "--subword-method", "-s", "What becomes of the rows of a token's parts in subword", SubwordMethod.Mean, new()
+        {
+            ["mean"] = SubwordMethod.Mean, ["sum"] = SubwordMethod.Sum, ["weighted_mean"] = SubwordMethod.WeightedMean,
+            ["first_last"] = SubwordMethod.FirstLast,
+        });
 
-    readonly Switch _cosine = new("--cosine-similarity", false, "Of common_interpolation: nearest is the smallest angle, not distance", letter: "-c", offLetter: "-nc");
+    readonly Switch _cosine = new(
+        "--cosine-similarity", false, "Of common_interpolation: nearest is the smallest angle, not distance", letter: "-c", offLetter: "-nc");
     readonly Option<MatchScope> _prefix = Scope("--prefix-match", "-pm", "Whether a new token gets the row of the longest token with which it begins");
     readonly Option<MatchScope> _byte = Scope("--byte-match", "-bm", "Whether <0x41> and A are the same token");
     readonly Option<double> _noise = new("--new-vocab-noise", "-nvn")
@@ -54,8 +57,8 @@ sealed class TokenSurgeonCommand : Verb
         DefaultValueFactory = _ => 1,
     };
     readonly Option<int?> _batch = new("--batch-size") { Description = "Rows are made in batches of one size", Hidden = true };
-    readonly Switch _magikarp = new("--magikarp", false, "Not here", hidden: true);
-    readonly MergeFlags _flags = new();
+    readonly Switch _magikarp = new("--magikarp", false, "Make no row of shared tokens that look hardly trained");
+    readonly MergeFlags _flags = new("--weights", "--allow-crimes", "--write-model-card");
     readonly Option<bool> _json = Common.Json();
 
     public TokenSurgeonCommand() : base(
@@ -85,9 +88,6 @@ sealed class TokenSurgeonCommand : Verb
 
     public override int Run(ParseResult parse, Screen screen, CancellationToken cancellation)
     {
-        if (_magikarp.Value(parse))
-            throw new ConfigurationException(
-                "--magikarp: Recall does not look for poorly trained tokens; leave it out");
         if (parse.GetValue(_batch) is not null) screen.Note("note: --batch-size: of mergekit, without meaning here");
         var options = new SurgeryOptions
         {
@@ -100,15 +100,38 @@ sealed class TokenSurgeonCommand : Verb
             Subword = parse.GetValue(_subword),
             PrefixMatch = parse.GetValue(_prefix),
             ByteMatch = parse.GetValue(_byte),
+            Magikarp = _magikarp.Value(parse),
             NewVocabNoise = parse.GetValue(_noise),
             NewVocabScale = parse.GetValue(_scale),
         };
+        NoteUnused(parse, screen, options);
         var plan = TokenSurgeonPlan.Make(options, _flags.Read(parse, parse.GetRequiredValue(_output), screen));
         OutputFolder.Check(plan.Merge);
         foreach (string note in plan.Merge.Notes) screen.Note($"note: {Shown.Text(note)}");
-        plan.Prepare(cancellation);
+        using (var progress = new ProgressLine(screen))
+        {
+            void Rows(long done, long count) =>
+                progress.Report($"{Shown.Count(done)} of {Shown.Count(count)} new rows", (double)done / count);
+            progress.Report("reading the tokens that both have");
+            foreach (string note in plan.Prepare(Rows, cancellation))
+            {
+                progress.Clear();
+                screen.Note($"note: {Shown.Text(note)}");
+            }
+        }
         MergeShow.Run(plan.Merge, screen, parse.GetValue(_json), cancellation);
         return ExitCode.Done;
+    }
+
+    void NoteUnused(ParseResult parse, Screen screen, SurgeryOptions options)
+    {
+        string method = $"with -a {(parse.GetResult(_method) is { Tokens: [var word, ..] } ? word.Value : "omp")}";
+        var unused = new List<Option>();
+        if (!options.IsOfSharedTokens || options.Method == Approximation.LandmarkPca) unused.Add(_k);
+        if (options.Method != Approximation.CommonInterpolation) unused.AddRange([_weights, _cosine.Changing]);
+        if (options.Method != Approximation.Subword) unused.Add(_subword);
+        if (!options.IsOfSharedTokens) unused.Add(_magikarp.Changing);
+        Common.NoteUnused(parse, screen, method, unused);
     }
 
     static Option<MatchScope> Scope(string name, string letter, string description) => Word(name, letter, description, MatchScope.No, new()
@@ -116,7 +139,8 @@ sealed class TokenSurgeonCommand : Verb
         ["no"] = MatchScope.No, ["lm_head"] = MatchScope.Head, ["embed"] = MatchScope.Embedding, ["yes"] = MatchScope.Yes,
     });
 
-    static Option<T> Word<T>(string name, string letter, string description, T usual, Dictionary<string, T> words) where T : struct, Enum => new(name, letter)
+    static Option<T> Word<T>(string name, string letter, string description, T usual, Dictionary<string, T> words)
+        where T : struct, Enum => new(name, letter)
     {
         Description = $"{description}: {string.Join(", ", words.Keys)} [default: {words.First(word => word.Value.Equals(usual)).Key}]",
         HelpName = "WORD",
@@ -124,8 +148,7 @@ sealed class TokenSurgeonCommand : Verb
         {
             string word = result.Tokens is [var token, ..] ? token.Value : "";
             if (words.TryGetValue(word, out var value)) return value;
-            string known = string.Join(", ", words.Keys);
-            result.AddError(NotHere.Contains(word) ? $"{name} {word}: is in mergekit, not in Recall; here: {known}" : $"{name} {Quoted.Of(word)}: one of {known} is expected");
+            result.AddError($"{name} {Quoted.Of(word)}: one of {string.Join(", ", words.Keys)} is expected");
             return usual;
         },
     };

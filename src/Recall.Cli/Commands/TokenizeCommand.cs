@@ -43,6 +43,7 @@ sealed class TokenizeCommand : Verb
         bool special = !parse.GetValue(_noSpecialTokens), json = parse.GetValue(_json);
         if (parse.GetValue(_decode))
         {
+            Common.NoteUnused(parse, screen, "with --decode", _texts.OfTexts);
             foreach (int[] ids in _texts.ReadIds(parse))
             {
                 string text = tokenizer.Decode(ids, skipSpecialTokens: !special);

@@ -9,7 +9,7 @@ sealed class WeightsCommand : Verb
 {
     readonly Argument<string> _config = Common.Config();
     readonly Option<string?> _out = new("--out", "-o") { Description = "The weights.json to write, for recall merge --weights", HelpName = "FILE" };
-    readonly MergeFlags _flags = new();
+    readonly MergeFlags _flags = new("--out-shard-size", "--copy-tokenizer", "--write-model-card");
     readonly Option<bool> _json = Common.Json();
 
     public WeightsCommand() : base(
@@ -49,6 +49,6 @@ sealed class WeightsCommand : Verb
 
     sealed class Reporter(ProgressLine line, int layers) : IProgress<ModelWeights>
     {
-        public void Report(ModelWeights value) => line.Report($"layer {value.Layer} of {layers}");
+        public void Report(ModelWeights value) => line.Report($"layer {value.Layer} of {layers}", (value.Layer + 1.0) / (layers + 1));
     }
 }

@@ -1,39 +1,63 @@
 namespace Recall.Cli.Terminal;
 
 /// <summary>
-/// How far a long work is: bytes, rate and time left. One line that moves in a terminal; elsewhere (a log of Slurm, say) a line every five
-/// seconds; nothing when the screen is quiet. May be told of progress from any thread.
+/// How far a long work is: bytes, and rate and time left once a hundredth of it has been seen to be done. One line that moves in a terminal;
+/// elsewhere (a log of Slurm, say) a line every five seconds; nothing when the screen is quiet. The line is drawn again while nothing is reported, so that a long step shows its time. May be told of
+/// progress from any thread.
 /// </summary>
-sealed class ProgressLine(Screen screen) : IDisposable
+sealed class ProgressLine : IDisposable
 {
-    static readonly TimeSpan Moving = TimeSpan.FromMilliseconds(100), Plain = TimeSpan.FromSeconds(5);
+    const double LeastShare = 0.01;     // of the bytes: fewer say nothing of what is to come
 
+    static readonly TimeSpan Moving = TimeSpan.FromMilliseconds(100), Idle = TimeSpan.FromSeconds(1), Plain = TimeSpan.FromSeconds(5);
+
+    readonly Screen _screen;
     readonly Lock _lock = new();
-    readonly long _begin = screen.Time.GetTimestamp();
-    TimeSpan _next = screen.ErrorIsTerminal ? Moving : Plain;
+    readonly long _begin;
+    readonly ITimer? _timer;
+    Func<TimeSpan, string>? _describe;
+    TimeSpan _next;
     bool _drawn;
+    (TimeSpan Time, long Done)? _first;     // told first: an interrupted merge that goes on begins with the bytes it has
+
+    public ProgressLine(Screen screen)
+    {
+        _screen = screen;
+        _begin = screen.Time.GetTimestamp();
+        _next = Interval;
+        var idle = screen.ErrorIsTerminal ? Idle : Plain;
+        if (!screen.Quiet) _timer = screen.Time.CreateTimer(_ => DrawAgain(), null, idle, idle);
+    }
+
+    TimeSpan Interval => _screen.ErrorIsTerminal ? Moving : Plain;
 
     /// <summary>Tells how far a stage is.</summary>
     /// <param name="stage">What is done: <c>comparing</c>, <c>layer 3 of 30</c>.</param>
     /// <param name="done">Bytes that are done.</param>
     /// <param name="total">Bytes in all.</param>
-    public void Report(string stage, long done, long total) => Report(elapsed => Line(stage, done, total, elapsed));
+    public void Report(string stage, long done, long total) => Report(elapsed => Line(stage, done, total, elapsed), done);
 
     /// <summary>Tells how far work without bytes is.</summary>
-    public void Report(string line) => Report(_ => line);
+    /// <param name="stage">What is done: <c>layer 3 of 30</c>.</param>
+    /// <param name="share">Of the whole work what is done, 0 … 1.</param>
+    public void Report(string stage, double share) =>
+        Report(elapsed => share > 0 && share < 1 ? $"{stage}, {Shown.Duration(elapsed * ((1 - share) / share))} left" : stage);
 
-    void Report(Func<TimeSpan, string> describe)
+    /// <summary>Tells what is done, of which nobody knows how long it takes: the line shows for how long it has.</summary>
+    public void Report(string line)
     {
-        if (screen.Quiet || !_lock.TryEnter()) return;
+        var since = _screen.Time.GetElapsedTime(_begin);
+        Report(elapsed => elapsed - since < Idle ? line : $"{line}, {Shown.Duration(elapsed - since)}");
+    }
+
+    void Report(Func<TimeSpan, string> describe, long done = 0)
+    {
+        if (_screen.Quiet || !_lock.TryEnter()) return;
         try
         {
-            var elapsed = screen.Time.GetElapsedTime(_begin);
-            if (elapsed < _next) return;
-            _next = elapsed + (screen.ErrorIsTerminal ? Moving : Plain);
-            string line = describe(elapsed);
-            if (screen.ErrorIsTerminal) screen.Error.Write($"\r{Cut(line)}\u001b[K");
-            else screen.Error.WriteLine(line);
-            _drawn = true;
+            _describe = describe;
+            if (_first is null || done < _first.Value.Done) _first = (_screen.Time.GetElapsedTime(_begin), done);
+            Draw();
         }
         finally
         {
@@ -41,27 +65,54 @@ sealed class ProgressLine(Screen screen) : IDisposable
         }
     }
 
-    static string Line(string stage, long done, long total, TimeSpan elapsed)
+    void DrawAgain()
     {
-        double rate = done / Math.Max(elapsed.TotalSeconds, 1e-3);
-        var remaining = TimeSpan.FromSeconds(Math.Min((total - done) / Math.Max(rate, 1e-3), 1e8));
-        string left = rate > 0 && total > done ? $", {Shown.Duration(remaining)} left" : "";
-        double percent = 100.0 * Math.Min(done, total) / Math.Max(total, 1);
-        return $"{stage} {percent,3:0} %  {Shown.Bytes(done)} of {Shown.Bytes(total)}, {Shown.Bytes(rate)}/s{left}";
+        lock (_lock)
+        {
+            if (_describe is not null) Draw();
+        }
     }
 
-    string Cut(string line) => line.Length < screen.Width ? line : line[..Math.Max(0, screen.Width - 1)];
+    void Draw()
+    {
+        var elapsed = _screen.Time.GetElapsedTime(_begin);
+        if (elapsed < _next) return;
+        _next = elapsed + Interval;
+        string line = _describe!(elapsed);
+        if (_screen.ErrorIsTerminal) _screen.Error.Write($"\r{Cut(line)}\u001b[K");
+        else _screen.Error.WriteLine(line);
+        _drawn = true;
+    }
+
+    string Line(string stage, long done, long total, TimeSpan elapsed) =>
+        $"{stage} {100.0 * Math.Min(done, total) / Math.Max(total, 1),3:0} %  {Shown.Bytes(done)} of {Shown.Bytes(total)}{Rate(done, total, elapsed)}";
+
+    string Rate(long done, long total, TimeSpan elapsed)
+    {
+        var (time, bytes) = (elapsed - _first!.Value.Time, done - _first.Value.Done);
+        if (time < Idle || bytes < Math.Max(total * LeastShare, 1)) return "";
+        double rate = bytes / time.TotalSeconds;
+        string left = total > done ? $", {Shown.Duration(TimeSpan.FromSeconds(Math.Min((total - done) / rate, 1e8)))} left" : "";
+        return $", {Shown.Bytes(rate)}/s{left}";
+    }
+
+    string Cut(string line) => line.Length < _screen.Width ? line : line[..Math.Max(0, _screen.Width - 1)];
 
     /// <summary>Takes the moving line away, until there is more to tell.</summary>
     public void Clear()
     {
         lock (_lock)
         {
-            if (_drawn && screen.ErrorIsTerminal) screen.Error.Write("\r\u001b[K");
+            _describe = null;
+            if (_drawn && _screen.ErrorIsTerminal) _screen.Error.Write("\r\u001b[K");
             _drawn = false;
         }
     }
 
     /// <summary>Takes the moving line away.</summary>
-    public void Dispose() => Clear();
+    public void Dispose()
+    {
+        _timer?.Dispose();
+        Clear();
+    }
 }

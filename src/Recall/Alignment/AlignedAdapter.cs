@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Recall.Checkpoints;
 using Recall.Checkpoints.Lora;
 using Recall.Numerics;
+using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
@@ -49,6 +50,9 @@ public static class AlignedAdapter
         try
         {
             RequireLinearOnly(alignment, baseModel, experts);
+            if (LayerStep.OfAll(alignment.Options).SelectMany(step => step.Linears).FirstOrDefault(linear => linear.StoredShape.Rank > 2) is { Name: not null } stack)
+                throw new RecallException($"{baseModel.Path}: {stack.Name} holds experts stacked in one tensor, to which an adapter of linear layers "
+                    + "does not apply; write a whole checkpoint");
             return alignment;
         }
         catch
@@ -92,14 +96,15 @@ public static class AlignedAdapter
                 if (!whole.TryGetValue(name, out var update)) whole.Add(name,
                     update = zeros([source.Shape[0], source.Shape[1]], ScalarType.Float64).DetachFromDisposeScope());
                 var before = ExpertUpdate.Rows(source, first, rows.shape[0], reader).to_type(ScalarType.Float64);
-                update.narrow(0, first, rows.shape[0]).copy_(rows.to_type(ScalarType.Float64) - before);
+                update.narrow(0, first, rows.shape[0]).copy_(rows.to_type(ScalarType.Float64).Minus(before));
                 if (first + rows.shape[0] < source.Shape[0]) return;
-                TakeCut(name, LowRankCut.OfMatrix(update, rank!.Value));
+                bool transposed = alignment.Options.Traits.StoredTransposed && name != alignment.Options.Names.Head;
+                TakeCut(name, LowRankCut.OfMatrix(transposed ? update.t().contiguous() : update, rank!.Value));
                 whole.Remove(name);
                 update.Dispose();
             }, systems, layerDone, cancellation);
         }
-        LoraAdapterWriter.Write(folder, factors, written);
+        LoraAdapterWriter.Write(folder, factors, written with { FanInFanOut = alignment.Options.Traits.StoredTransposed });
         return losses;
     }
 

@@ -33,7 +33,7 @@ sealed class AlignmentCheck(Checkpoint baseModel, BlockOptions options, Alignmen
                 + $"{baseModel.Path} has "
                 + $"{options.Layers} of {options.HiddenSize}: it is an expert of another base");
         }
-        var different = own.LayerTensors().Except(options.LayerTensors()).Concat(options.LayerTensors().Except(own.LayerTensors())).FirstOrDefault();
+        var different = own.DifferenceFrom(options);
         if (different.Name is not null)
             throw new RecallException($"{expert.Name}: {different.Name} has shape {different.Shape} in it or in the base "
                 + $"{baseModel.Path}, not in both: it is an expert of another base");
@@ -44,7 +44,7 @@ sealed class AlignmentCheck(Checkpoint baseModel, BlockOptions options, Alignmen
                 + $"of the base {baseModel.Path} ({options.VocabularySize} tokens, {(options.TiedEmbeddings ? "tied" : "not tied")})");
         }
         foreach (var (name, shape) in Enumerable.Range(0, options.Layers).SelectMany(layer =>
-            options.LayerTensors().Select(tensor => (options.NameOf(layer, tensor.Name), tensor.Shape))))
+            options.LayerTensors(layer).Select(tensor => (options.NameOf(layer, tensor.Name), tensor.Shape))))
         {
             baseModel.Require(name, shape);
             expert.Checkpoint.Require(name, shape);

@@ -1,6 +1,7 @@
 using Recall.Checkpoints;
 using Recall.Configuration;
 using Recall.Planning;
+using Recall.Representations;
 using Recall.Tokenization;
 
 namespace Recall.Alignment;
@@ -15,6 +16,9 @@ public sealed record AlignmentExpert(string Name, Checkpoint Checkpoint, IReadOn
     /// <summary>How many experts it stands for: a merged model for all those in it.</summary>
     internal int Count => Card?.Experts ?? Math.Max(1, Texts.Select(text => text.Task).Distinct(StringComparer.Ordinal).Count());
 
+    /// <summary>True where the texts were drawn for <see cref="TypicalTexts"/> to choose from.</summary>
+    internal bool AreCandidates { get; private init; }
+
     /// <summary>
     /// Reads the texts, or the card, of a planned expert. Of a merged model that has both, the card counts where it stands for more
     /// experts.
@@ -28,10 +32,16 @@ public sealed record AlignmentExpert(string Name, Checkpoint Checkpoint, IReadOn
             throw new RecallException($"{card.Path}: is the card of another model than {name}, or of {name} before it was changed; make "
                 + $"it anew: recall card {name} --samples FILE --out {card.Path}");
         Tokenizer? tokenizer = null;
+        bool drawn = false;
+        IReadOnlyList<int> Draw(int rows)
+        {
+            drawn = true;
+            return TypicalSamples.Draw(rows, options.Candidates!.Value, options.Seed);
+        }
         IReadOnlyList<AlignmentText> texts = planned.Samples is null ? []
-            : AlignmentSamples.Read(name, planned.Samples, planned.Text, () =>
-                tokenizer ??= Tokenizer.Load(checkpoint), options.Count, options.MaxTokens);
-        var expert = new AlignmentExpert(name, checkpoint, texts);
+            : AlignmentSamples.Read(name, planned.Samples, planned.Text, () => tokenizer ??= Tokenizer.Load(checkpoint), options.Count,
+                options.MaxTokens, options.Candidates is null ? null : Draw);
+        var expert = new AlignmentExpert(name, checkpoint, texts) { AreCandidates = drawn };
         return card is null || (texts.Count > 0 && expert.Count >= card.Experts) ? expert : expert with { Texts = [], Card = card };
     }
 }

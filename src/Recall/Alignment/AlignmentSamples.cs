@@ -15,7 +15,7 @@ public static class AlignmentSamples
     public const string Name = "samples.jsonl";
 
     /// <summary>
-    /// Reads the first <paramref name="count"/> rows of a file; all of them where it is a choice made by <c>recall select</c>, or the kept
+    /// Reads the first <paramref name="count"/> rows of a file, or those that are drawn; all of them where it is a choice made by <c>recall select</c>, or the kept
     /// texts of a merge. A prompt that is too long loses its beginning.
     /// </summary>
     /// <param name="name">The expert's name, for messages.</param>
@@ -25,14 +25,17 @@ public static class AlignmentSamples
     /// <param name="tokenizer">Asked for where rows are not tokenised.</param>
     /// <param name="count">Rows that count.</param>
     /// <param name="maxTokens">Tokens of a text that count.</param>
+    /// <param name="draw">Draws rows out of so many, by their numbers from 0; null: the first ones.</param>
     /// <exception cref="RecallException">Not there, broken, empty, or an answer without tokens.</exception>
-    public static IReadOnlyList<AlignmentText> Read(string name, string path, string? template, Func<Tokenizer> tokenizer, int count,
-        int maxTokens)
+    public static IReadOnlyList<AlignmentText> Read(
+        string name, string path, string? template, Func<Tokenizer> tokenizer, int count, int maxTokens,
+        Func<int, IReadOnlyList<int>>? draw = null)
     {
         var rows = SampleTexts.Read(path, template ?? DefaultTemplate(path), "text");
         if (rows.Count == 0) throw new RecallException($"{path}: holds no texts for {name}");
         bool all = SamplesFile.IsSelection(rows.Select(row => row.Fields)) || rows.Any(row => row.Fields.ContainsKey("expert"));
-        return [.. rows.Take(all ? rows.Count : count).Select(row => Read(row, path, tokenizer, maxTokens))];
+        var taken = all || draw is null ? rows.Take(all ? rows.Count : count) : draw(rows.Count).Select(row => rows[row]);
+        return [.. taken.Select(row => Read(row, path, tokenizer, maxTokens))];
     }
 
     /// <summary>The lines of a samples.jsonl that keeps these texts, tokens only.</summary>

@@ -5,11 +5,12 @@ using Microsoft.Win32.SafeHandles;
 using Recall.Checkpoints;
 using Recall.Checkpoints.Safetensors;
 using Recall.Numerics;
+using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
 
-/// <summary>Writes a card moment by moment, as the layers go by, beside its place; <see cref="Finish"/> gives it its name.</summary>
+/// <summary>Writes a card moment by moment, as the layers go by, beside its place; <see cref="Finish(string, string, long)"/> gives it its name.</summary>
 sealed class CardWriter : IDisposable
 {
     readonly string _path, _aside;
@@ -24,8 +25,11 @@ sealed class CardWriter : IDisposable
     /// <param name="rank">Eigenvectors a moment; null: whole matrices.</param>
     /// <param name="experts">How many experts it stands for.</param>
     /// <param name="answers">Weight of the answers' tokens.</param>
+    /// <param name="resume">Goes on with what a writer that was closed as <see cref="IsKept"/>, or killed, has left: its moments count.
+    /// </param>
     /// <exception cref="RecallException">The disk refuses.</exception>
-    public CardWriter(string path, IReadOnlyList<(string Name, int Size)> inputs, int? rank, int experts, double answers)
+    public CardWriter(string path, IReadOnlyList<(string Name, int Size)> inputs, int? rank, int experts, double answers,
+        bool resume = false)
     {
         (_path, _aside, _rank) = (path, path + ".partial", rank);
         var tensors = CardLayout.Tensors(inputs, rank);
@@ -40,11 +44,33 @@ sealed class CardWriter : IDisposable
         try
         {
             if (System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path)) is { } folder) Directory.CreateDirectory(folder);
-            _file = File.OpenHandle(_aside, FileMode.Create, FileAccess.Write, FileShare.None);
+            resume = resume && File.Exists(_aside) && new FileInfo(_aside).Length == length;
+            _file = File.OpenHandle(_aside, resume ? FileMode.Open : FileMode.Create, FileAccess.Write, FileShare.None);
+            IsResumed = resume;
             RandomAccess.SetLength(_file, length);
             RandomAccess.Write(_file, header, 0);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Refused(e);
+        }
+    }
+
+    /// <summary>True where an earlier writer's moments are in the file.</summary>
+    public bool IsResumed { get; }
+
+    /// <summary>Whether the file is to stay, to go on from, though it is closed before <see cref="Finish(string, string, long)"/>.</summary>
+    public bool IsKept { get; set; }
+
+    /// <summary>Brings the moments so far to the disk.</summary>
+    /// <exception cref="RecallException">The disk refuses.</exception>
+    public void Flush()
+    {
+        try
+        {
+            RandomAccess.FlushToDisk(_file);
+        }
+        catch (IOException e)
         {
             throw Refused(e);
         }
@@ -61,18 +87,16 @@ sealed class CardWriter : IDisposable
         Write(input + CardLayout.Scalars, scalars);
         if (_rank is not { } rank)
         {
-            var whole = zeros([moment.Size, moment.Size], ScalarType.Float64);
-            moment.AddTo(whole);
-            Write(input + CardLayout.Moment, whole);
+            Write(input + CardLayout.Moment, moment.Matrix ?? moment.ToMatrix());
             return;
         }
         var (values, vectors) = Eigenpairs.Largest(moment.Matrix ?? moment.ToMatrix(), Math.Min(rank, moment.Size));
-        values = values.clamp(min: 0);
+        values = values.AtLeastZero();
         // The diagonal makes up for what the vectors lose by their type, too.
         var rounded = vectors.t().to_type(ScalarType.Float16).to_type(ScalarType.Float64);
         Write(input + CardLayout.Values, values);
         Write(input + CardLayout.Vectors, vectors.t());
-        Write(input + CardLayout.Diagonal, (moment.DiagonalValues() - (rounded.square() * values.unsqueeze(1)).sum([0L])).clamp(min: 0));
+        Write(input + CardLayout.Diagonal, moment.DiagonalValues().Minus((rounded.square() * values.unsqueeze(1)).sum([0L])).AtLeastZero());
     }
 
     /// <summary>Writes the sum of a merge's moments, with the ridge that it was solved with.</summary>
@@ -89,6 +113,11 @@ sealed class CardWriter : IDisposable
         return sum;
     }
 
+    /// <summary>The same for a merged model: the print of all texts; zeros where an expert has a card only.</summary>
+    public void Finish(string model, IReadOnlyCollection<AlignmentExpert> experts) => Finish(
+        model, experts.All(expert => expert.Texts.Count > 0) ? ModelPrint.Of(experts.SelectMany(expert => expert.Texts)) : new string('0', 64),
+        experts.Sum(expert => expert.Texts.Sum(text => (long)text.Ids.Length)));
+
     /// <summary>Writes what is known at the end, and gives the card its name.</summary>
     /// <param name="model">The print of its model.</param>
     /// <param name="samples">The print of its texts.</param>
@@ -100,9 +129,9 @@ sealed class CardWriter : IDisposable
         Write(CardLayout.TokensTensor, count);
         Write(CardLayout.ModelTensor, Convert.FromHexString(model));
         Write(CardLayout.SamplesTensor, Convert.FromHexString(samples));
+        Flush();
         try
         {
-            RandomAccess.FlushToDisk(_file);
             _file.Dispose();
             File.Move(_aside, _path, overwrite: true);
             _done = true;
@@ -116,12 +145,13 @@ sealed class CardWriter : IDisposable
     void Write(string name, Tensor values)
     {
         var place = _places[name];
-        using var floats = values.to_type(ScalarType.Float32).contiguous().view(-1);
+        using var flat = values.contiguous().view(-1);
         var encoding = PlainEncoding.Of(place.Type);
         var bytes = new byte[(int)encoding.Bytes(Math.Min(place.Shape.Elements, TileReader.TileElements))];
         for (long first = 0; first < place.Shape.Elements; first += TileReader.TileElements)
         {
-            using var tile = floats.narrow(0, first, Math.Min(TileReader.TileElements, place.Shape.Elements - first));
+            using var some = flat.narrow(0, first, Math.Min(TileReader.TileElements, place.Shape.Elements - first));
+            using var tile = some.to_type(ScalarType.Float32);
             var part = bytes.AsSpan(0, (int)encoding.Bytes(tile.numel()));
             encoding.Encode(MemoryMarshal.Cast<byte, float>(tile.bytes), part);
             WriteAt(place.Offset + encoding.Bytes(first), part);
@@ -144,10 +174,10 @@ sealed class CardWriter : IDisposable
 
     RecallException Refused(Exception e) => new($"{_path}: the card cannot be written: {e.Message}", e);
 
-    /// <summary>Closes the file; without <see cref="Finish"/> it is deleted.</summary>
+    /// <summary>Closes the file; without <see cref="Finish(string, string, long)"/> it is deleted, unless it <see cref="IsKept"/>.</summary>
     public void Dispose()
     {
         _file.Dispose();
-        if (!_done) File.Delete(_aside);
+        if (!_done && !IsKept) File.Delete(_aside);
     }
 }

@@ -38,6 +38,13 @@ static class Eigenpairs
         return (Last(small, 0, rank).MoveToOuterDisposeScope(), q.mm(Last(rotation, 1, rank)).MoveToOuterDisposeScope());
     }
 
+    /// <summary>The multiplications that it takes, about.</summary>
+    public static double Products(double size, int rank)
+    {
+        double width = Math.Min(2.0 * rank + 16, size);
+        return size <= Whole || width > size / 4 ? 5 * size * size * size : (Iterations + 1) * size * width * (size + 2 * width);
+    }
+
     static Tensor Last(Tensor ascending, int dimension, int count) =>
         ascending.narrow(dimension, ascending.shape[dimension] - count, count).flip(dimension).contiguous();
 }

@@ -50,7 +50,7 @@ sealed record ExpertUpdate : IDisposable
             };
         }
         var values = Rows(expert, first, rows, reader);
-        return new ExpertUpdate { Matrix = (values.to_type(ScalarType.Float64) - baseRows).MoveToOuterDisposeScope() };
+        return new ExpertUpdate { Matrix = values.to_type(ScalarType.Float64).Minus(baseRows).MoveToOuterDisposeScope() };
     }
 
     /// <summary>
@@ -58,25 +58,24 @@ sealed record ExpertUpdate : IDisposable
     /// </summary>
     public static (Tensor Left, Tensor Right)? Factors(TensorSource baseTensor, TensorSource expert, TileReader reader)
     {
-        if (expert is not LowRankTensor
-            {
-                Update:
-                {
-                    Transposed: false, LeftOffset: 0, RightOffset: 0,
-                    LeftRankStride: 1
-                } update
-            } adapted) return null;
-        if (!SameStored(adapted.Source, baseTensor)) return null;
+        bool transposed = expert is TransposedTensor;
+        if (As(expert) is not LowRankTensor { Update: { LeftOffset: 0, RightOffset: 0 } update } adapted
+            || update.Transposed != transposed || (!transposed && update.LeftRankStride != 1)) return null;
+        if (!SameStored(adapted.Source, As(baseTensor))) return null;
+        // Of a matrix stored [in, out] the left factor is A, the right one B.
+        var (b, a) = transposed ? (update.Right, update.Left) : (update.Left, update.Right);
         reader.BeginTensor();
-        var left = tensor(reader.Whole(update.Left).ToArray(), [update.Left.Shape[0], update.Left.Shape[1]]);
-        var right = tensor(reader.Whole(update.Right).ToArray(), [update.Right.Shape[0], update.Right.Shape[1]]);
-        return (left.to_type(ScalarType.Float64) * update.Scale, right);
+        var left = tensor(reader.Whole(b).ToArray(), [b.Shape[0], b.Shape[1]]);
+        var right = tensor(reader.Whole(a).ToArray(), [a.Shape[0], a.Shape[1]]);
+        return (left.to_type(ScalarType.Float64).Scaled(update.Scale), right);
     }
 
     /// <summary>Whether two tensors are made of the same stored ones in the same way.</summary>
     public static bool SameStored(TensorSource one, TensorSource other) =>
-        one.GetType() == other.GetType() && one.Shape == other.Shape
+        As(one).GetType() == As(other).GetType() && one.Shape == other.Shape
         && one.Stored.Select(Place).SequenceEqual(other.Stored.Select(Place));
+
+    static TensorSource As(TensorSource source) => source is TransposedTensor turned ? turned.Source : source;
 
     static (string, long) Place(StoredTensor stored) => (Path.GetFullPath(stored.File.Path), stored.Offset);
 

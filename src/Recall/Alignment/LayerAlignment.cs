@@ -5,8 +5,14 @@ using static TorchSharp.torch;
 
 namespace Recall.Alignment;
 
-/// <summary>Takes merged rows of a linear layer's weight: its name in the checkpoint, the first row, [rows, in] float32.</summary>
+/// <summary>
+/// Takes merged rows of a linear layer's weight: its name in the checkpoint, the first row, [rows, in] float32. What it leaves in them,
+/// rounded as it is stored, is what the merged model's texts go through.
+/// </summary>
 public delegate void MergedRows(string name, long first, Tensor rows);
+
+/// <summary>Layers that are merged and need not be solved for: which (the head counts as one more), and their merged weights.</summary>
+sealed record FinishedLayers(Func<int, bool> Contains, Func<string, TensorSource> Weight);
 
 /// <summary>
 /// Merges experts by least squares on the inputs of every linear layer, as a stream over the layers: one layer of all models is in memory,
@@ -35,6 +41,7 @@ public sealed class LayerAlignment : IDisposable
     /// fit.</exception>
     public LayerAlignment(Checkpoint baseModel, IReadOnlyList<AlignmentExpert> experts, AlignmentOptions options)
     {
+        TorchMemory.Keep();
         (_base, _options, _reader) = (baseModel, options, new TileReader(_buffer));
         Options = BlockOptions.Read(baseModel);
         new AlignmentCheck(baseModel, Options, options).Check(experts);
@@ -67,17 +74,19 @@ public sealed class LayerAlignment : IDisposable
     {
         get
         {
-            for (int layer = 0; layer < Options.Layers; layer++)
-                foreach (var step in LayerStep.All)
-                    foreach (string linear in step.Linears) yield return Options.NameOf(layer, linear + ".weight");
-            if (HasHead) yield return Options.Names.Head;
+            for (int layer = 0; layer <= Options.Layers; layer++)
+                foreach (string name in LinearWeightsOf(layer)) yield return name;
         }
     }
+
+    /// <summary>Those of a block, or, one above the last, of the head.</summary>
+    internal IEnumerable<string> LinearWeightsOf(int layer) => layer == Options.Layers ? HasHead ? [Options.Names.Head] : []
+        : LayerStep.Of(Options, layer).SelectMany(step => step.Linears).Select(linear => linear.Name).Distinct();
 
     /// <summary>Hidden states and one layer's inputs, in two streams.</summary>
     long StateBytes(IEnumerable<AlignmentExpert> experts) =>
         experts.Sum(expert => expert.Texts.Sum(text => (long)text.Ids.Length)) * 8 * (Options.HiddenSize
-            + LayerStep.All.Max(step => step.Inputs(Options)));
+            + LayerStep.OfAll(Options).Max(step => step.Inputs));
 
     bool HasHead => !Options.TiedEmbeddings && !_options.IsRegMean;
 
@@ -101,35 +110,38 @@ public sealed class LayerAlignment : IDisposable
         Run((_, _, _) => { }, systems, layerDone, cancellation);
     }
 
-    internal void Run(MergedRows? write, Action<string, StepSystem>? systems, Action<int>? layerDone, CancellationToken cancellation)
+    internal void Run(
+        MergedRows? write, Action<string, StepSystem>? systems, Action<int>? layerDone, CancellationToken cancellation,
+        FinishedLayers? finished = null)
     {
         using var quiet = no_grad();
         foreach (var member in _members)
         {
-            member.Own?.Embed(member.Expert.Checkpoint.Require(Options.Names.Embedding, Embedding), _reader);
-            member.Merged?.Embed(Rest.Require(Options.Names.Embedding, Embedding), _reader);
+            member.Own?.Embed(member.Expert.Checkpoint, member.Options, _reader);
+            member.Merged?.Embed(Rest, Options, _reader);
         }
+        bool IsFinished(int layer) => finished?.Contains(layer) == true || (layer == Options.Layers && !HasHead);
         for (int layer = 0; layer < Options.Layers; layer++)
         {
+            if (finished is not null && Enumerable.Range(layer, Options.Layers + 1 - layer).All(IsFinished)) return;
             Load(layer, cancellation);
             BeginBlock(layer);
-            foreach (var step in LayerStep.All)
+            foreach (var step in LayerStep.Of(Options, layer))
             {
                 cancellation.ThrowIfCancellationRequested();
-                RunStep(layer, step, write, systems);
+                if (IsFinished(layer)) PassStep(step, finished!);
+                else RunStep(step, write, systems);
             }
             layerDone?.Invoke(layer);
         }
-        if (!HasHead) return;
+        if (IsFinished(Options.Layers)) return;
         RunHead(write, systems, cancellation);
         layerDone?.Invoke(Options.Layers);
     }
 
-    Shape Embedding => new(Options.VocabularySize, Options.HiddenSize);
-
     IEnumerable<Checkpoint> Models => _members.Select(member => member.Expert.Checkpoint).Prepend(_base);
 
-    IEnumerable<StoredTensor> Stored(int layer) => Models.SelectMany(model => Options.LayerTensors()
+    IEnumerable<StoredTensor> Stored(int layer) => Models.SelectMany(model => Options.LayerTensors(layer)
         .SelectMany(tensor => model.Require(Options.NameOf(layer, tensor.Name), tensor.Shape).Stored));
 
     void Load(int layer, CancellationToken cancellation)
@@ -141,71 +153,83 @@ public sealed class LayerAlignment : IDisposable
 
     void BeginBlock(int layer)
     {
-        var linears = LayerStep.All.SelectMany(step => step.Linears).Select(linear => linear + ".weight").ToHashSet(StringComparer.Ordinal);
-        var small = Options.LayerTensors().Where(tensor => !linears.Contains(tensor.Name)).ToList();
+        var linears = Options.Linears(layer).Select(linear => linear.Tensor).ToHashSet(StringComparer.Ordinal);
+        var small = Options.LayerTensors(layer).Where(tensor => !linears.Contains(tensor.Name)).ToList();
         foreach (var member in _members) member.Begin(layer, Rest, Options, small, _reader);
     }
 
-    void RunStep(int layer, LayerStep step, MergedRows? write, Action<string, StepSystem>? systems)
+    void RunStep(LayerStep step, MergedRows? write, Action<string, StepSystem>? systems)
     {
-        string input = LayerStep.NameOf(layer, step.Input);
+        foreach (var member in _members) member.Begin(step);
         var statistics = _members.Select(member => member.Statistics()).ToArray();
-        StepLinear[] linears = [.. step.Linears.Select(linear =>
-            new StepLinear(linear, Options.NameOf(layer, linear + ".weight"), LayerStep.ShapeOf(Options, linear)))];
-        using var system = Measure(input, statistics, linears, mayFold: write is not null && _factors is null);
-        systems?.Invoke(input, system);
-        system.Settle();
-        void Next(Member member, Action<int, string, Tensor>? outputs) => member.NextOwn(step, layer, _reader, outputs);
+        using var system = Measure(step.Input, statistics, step.Linears, solve: write is not null, mayFold: _factors is null);
+        systems?.Invoke(step.Input, system);
+        void Next(Member member, Action<int, string, Tensor>? outputs) => member.NextOwn(step, _reader, outputs);
         StepTargets? targets = null;
-        if (_options.Kind == AlignmentKind.Distil) targets = new StepTargets(_members, statistics, system, step, Options, Next);
+        if (write is not null) system.Distil();
+        if (_options.Kind == AlignmentKind.Distil) targets = new StepTargets(_members, statistics, system, step, Next);
         else foreach (var member in _members.Where(member => member.Own is not null)) Next(member, null);
         if (write is null) return;
         using (targets)
         {
-            var weights = step.Linears.ToDictionary(linear => linear, linear =>
-                Solve(Options.NameOf(layer, linear + ".weight"), linear, LayerStep.ShapeOf(Options, linear), system, targets, write,
-                    keep: _members.Any(member => member.Merged is not null)));
+            var weights = step.Linears.ToDictionary(linear => linear.Linear, linear =>
+                Solve(linear, system, targets, write, keep: _members.Any(member => member.Merged is not null)));
             foreach (var member in _members) member.NextMerged(step, weights!);
             foreach (var weight in weights.Values) weight?.Dispose();
         }
     }
 
+    /// <summary>Brings the texts through a step that is solved: with each expert's weights, and with the merged ones.</summary>
+    void PassStep(LayerStep step, FinishedLayers finished)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var member in _members) member.Begin(step);
+        foreach (var member in _members.Where(member => member.Own is not null)) member.NextOwn(step, _reader, null);
+        if (_members.All(member => member.Merged is null)) return;
+        var weights = step.Linears.ToDictionary(linear => linear.Linear, linear => ExpertUpdate.Rows(
+            linear.View(finished.Weight(linear.Name), _reader), 0, linear.Shape[0], _reader).to_type(ComputeTypes.Of(_options.Compute)));
+        foreach (var member in _members) member.NextMerged(step, weights);
+    }
+
     void RunHead(MergedRows? write, Action<string, StepSystem>? systems, CancellationToken cancellation)
     {
+        cancellation.ThrowIfCancellationRequested();
         _buffer.Load([], cancellation);
-        using var norm = Rest.Read(Options.Names.FinalNorm, new Shape(Options.HiddenSize), ScalarType.Float32, _reader);
+        using var merged = ModelHead.Read(Rest, Options, ScalarType.Float32, _reader);
         foreach (var member in _members)
         {
             if (member.Own is null) continue;
-            using var own = member.Expert.Checkpoint.Read(Options.Names.FinalNorm, new Shape(Options.HiddenSize), ScalarType.Float32,
-                _reader);
-            member.Own.Normalize(own, Options.NormEpsilon);
-            member.Merged?.Normalize(norm, Options.NormEpsilon);
+            using var own = ModelHead.Read(member.Expert.Checkpoint, member.Options, ScalarType.Float32, _reader);
+            member.BeginHead(own, merged);
         }
         var statistics = _members.Select(member => member.Statistics()).ToArray();
         // Sums of a vocabulary's outputs would take more than the moments.
-        using var system = Measure(LayerStep.HeadInput, statistics, [new StepLinear(LayerStep.HeadInput, Options.Names.Head, Embedding)],
-            mayFold: false);
+        var head = new StepLinear(LayerStep.HeadInput, Options.Names.Head, Options.EmbeddingShape);
+        using var system = Measure(LayerStep.HeadInput, statistics, [head], solve: write is not null, mayFold: false);
         systems?.Invoke(LayerStep.HeadInput, system);
         if (write is null) return;
+        system.Distil();
         using var targets = _options.Kind == AlignmentKind.Distil ? new StepTargets(_members, statistics, system.Moments) : null;
-        Solve(Options.Names.Head, LayerStep.HeadInput, Embedding, system, targets, write, keep: false);
+        Solve(head, system, targets, write, keep: false);
     }
 
-    StepSystem Measure(string input, LayerStatistics?[] statistics, StepLinear[] linears, bool mayFold)
+    StepSystem Measure(
+        string input, LayerStatistics?[] statistics, ImmutableArray<StepLinear> linears, bool solve, bool mayFold)
     {
         long outputs = linears.Sum(linear => linear.Shape[0]);
         int inputs = (int)linears[0].Shape[1];
-        var ranks = _members.Select(member => member.Tokens ?? member.Expert.Card!.Rank);
+        var ranks = _members.Select((member, i) => statistics[i]?.Count ?? (long?)member.Expert.Card!.Rank);
         bool asTokens = !_options.IsRegMean && RidgedSum.IsDualCheaper(ranks, inputs, outputs);
+        bool fold = solve && mayFold && !asTokens && !_options.IsRegMean && StepSums.IsSmaller(_members.Length, inputs, outputs);
         double[] shares = [.. _members.Select(member => member.Share)];
-        void Note(string what) => _notes.Add($"{input}: {what}");
+        void Note(string what) => _notes.Add($"{input}: {(what == StepSystem.NoInputs && IsExpert(input) ? StepSystem.NoTokens : what)}");
+        SecondMoment Moment(Member member) => member.Moment(input, statistics[_members.IndexOf(member)], asTokens);
         try
         {
-            if (mayFold && !asTokens && !_options.IsRegMean && StepSums.IsSmaller(_members.Length, inputs, outputs))
-                return new StepSystem(shares, new StepSums(_members, member => member.Moment(input, statistics[_members.IndexOf(member)],
-                    false), linears, _options.Kind == AlignmentKind.Distil, Walk), _options, Note);
-            return new StepSystem(shares, [.. _members.Select((member, i) => member.Moment(input, statistics[i], asTokens))], _options, Note);
+            var system = fold ? new StepSystem(shares, new StepSums(_members, Moment, linears, _options.Kind == AlignmentKind.Distil, Walk), _options, Note)
+                : new StepSystem(shares, [.. _members.Select(Moment)], _options, Note);
+            if (solve) system.Align();
+            return system;
         }
         catch (RecallException e)
         {
@@ -213,10 +237,12 @@ public sealed class LayerAlignment : IDisposable
         }
     }
 
+    static bool IsExpert(string input) => input.Contains(".experts.", StringComparison.Ordinal);
+
     void Walk(Member? member, StepLinear linear, Action<long, Tensor, ExpertUpdate?> take)
     {
-        var source = _base.Require(linear.Name, linear.Shape);
-        var own = member?.Weight(linear.Name, linear.Shape);
+        var source = linear.Source(_base, _reader);
+        var own = member?.Weight(linear, _reader);
         long range = Math.Max(1, RangeElements / Math.Max(linear.Shape[1], 1));
         for (long first = 0; first < linear.Shape[0]; first += range)
         {
@@ -226,35 +252,45 @@ public sealed class LayerAlignment : IDisposable
         }
     }
 
-    Tensor? Solve(string name, string linear, Shape shape, StepSystem system, StepTargets? targets, MergedRows write, bool keep)
+    Tensor? Solve(StepLinear linear, StepSystem system, StepTargets? targets, MergedRows write, bool keep)
     {
-        var source = _base.Require(name, shape);
+        var source = linear.Source(_base, _reader);
+        var weights = _factors is null && !system.NeedsUpdates ? [] : _members.Select(member => member.Weight(linear, _reader)).ToList();
+        var shape = linear.Shape;
         if (_factors is not null)
         {
             using var scope = NewDisposeScope();
-            if (system.SolveFactors([.. _members.Select(member => Factors(member, source))]) is var (left, right)) _factors(name, left,
-                right);
+            if (system.SolveFactors([.. _members.Select((member, i) => Factors(member, weights[i], source))]) is var (left, right))
+                _factors(linear.Name, left, right);
             return null;
         }
         var whole = keep ? empty([shape[0], shape[1]], ComputeTypes.Of(_options.Compute)).DetachFromDisposeScope() : null;
+        var turned = linear.Transposed ? empty([shape[1], shape[0]], ScalarType.Float32).DetachFromDisposeScope() : null;
         long range = Math.Max(1, RangeElements / Math.Max(shape[1], 1));
         for (long first = 0; first < shape[0]; first += range)
         {
             using var scope = NewDisposeScope();
             long rows = Math.Min(range, shape[0] - first);
             var baseRows = ExpertUpdate.Rows(source, first, rows, _reader).to_type(ScalarType.Float64);
-            IReadOnlyList<ExpertUpdate> updates = !system.NeedsUpdates ? [] : [.. _members.Select(member => ExpertUpdate.Read(source, baseRows, member.Weight(name, shape), first, _reader))];
-            var merged = system.Solve(linear, first, baseRows, updates, targets is null ? null : () => targets.Rows(linear, first, baseRows, updates));
+            IReadOnlyList<ExpertUpdate> updates = [.. weights.Select(weight => ExpertUpdate.Read(source, baseRows, weight, first, _reader))];
+            var merged = system.Solve(linear.Linear, first, baseRows, updates,
+                targets is null ? null : () => targets.Rows(linear.Linear, first, baseRows, updates));
             var values = merged.to_type(ScalarType.Float32).contiguous();
+            if (turned is null) write(linear.Name, linear.FirstRow + first, values);
+            turned?.narrow(1, first, rows).copy_(values.t());
             whole?.narrow(0, first, rows).copy_(values);
-            write(name, first, values);
         }
+        if (turned is null) return whole;
+        // Rows of a matrix that is stored the other way round are its columns: it is written as a whole.
+        using var scoped = NewDisposeScope();
+        write(linear.Name, 0, turned);
+        whole?.copy_(turned.t());
+        turned.Dispose();
         return whole;
     }
 
-    (Tensor Left, Tensor Right)? Factors(Member member, TensorSource source)
+    (Tensor Left, Tensor Right)? Factors(Member member, TensorSource own, TensorSource source)
     {
-        var own = member.Weight(source.Name, source.Shape);
         if (ExpertUpdate.SameStored(own, source)) return null;
         return ExpertUpdate.Factors(source, own, _reader) ?? throw new RecallException(
             $"{member.Expert.Name}: its {source.Name} is no low-rank update of the base {_base.Path}; only adapters on this base give an "

@@ -1,3 +1,4 @@
+using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
@@ -6,10 +7,10 @@ namespace Recall.Alignment;
 /// Statistics of what a step's layers read at the tokens of one expert's texts. Products of a batch of tokens in float32 (small layers: in
 /// double precision), sums over batches in double precision.
 /// </summary>
-/// <param name="texts">The texts.</param>
+/// <param name="tokens">The tokens.</param>
 /// <param name="inputs">What the layers read, batch by batch: [B, T, in].</param>
 /// <param name="weights">The weight of each real token, batch by batch.</param>
-sealed class LayerStatistics(TextSet texts, IReadOnlyList<Tensor> inputs, double[][] weights)
+sealed class LayerStatistics(TokenSelection tokens, IReadOnlyList<Tensor> inputs, double[][] weights)
 {
     /// <summary>Layers of no more inputs are multiplied in double precision, which costs nothing there.</summary>
     const int Small = 256;
@@ -18,6 +19,9 @@ sealed class LayerStatistics(TextSet texts, IReadOnlyList<Tensor> inputs, double
     const int BlockColumns = 384;
 
     int Size => (int)inputs[0].shape[^1];
+
+    /// <summary>Number of tokens.</summary>
+    public int Count => tokens.Count;
 
     /// <summary>G = Σ w xᵀx, as a matrix, or as the tokens themselves where they are to be few.</summary>
     public SecondMoment Moment(bool asTokens) => asTokens ? Tokens() : Matrix();
@@ -42,25 +46,11 @@ sealed class LayerStatistics(TextSet texts, IReadOnlyList<Tensor> inputs, double
                 int count = Math.Min(BlockColumns, Size - first);
                 var left = rows.narrow(1, first, count);
                 var right = rows.narrow(1, first, Size - first);
-                sum.narrow(0, first, count).narrow(1, first, Size - first).add_(left.t().mm(right));
+                sum.narrow(0, first, count).narrow(1, first, Size - first).AddIn(left.t().mm(right));
             }
         }
-        Mirror(sum);
+        Cholesky.Mirror(sum);
         return new SecondMoment(Size) { Matrix = sum.MoveToOuterDisposeScope() };
-    }
-
-    /// <summary>Copies the upper half onto the lower one, in place: a copy of the whole would be a matrix more.</summary>
-    void Mirror(Tensor sum)
-    {
-        for (int first = 0; first < Size; first += BlockColumns)
-        {
-            using var scope = NewDisposeScope();
-            int count = Math.Min(BlockColumns, Size - first), rest = Size - first - count;
-            var block = sum.narrow(0, first, count).narrow(1, first, count);
-            block.copy_(block.triu().add_(block.triu(1).t()));
-            if (rest > 0)
-                sum.narrow(0, first + count, rest).narrow(1, first, count).copy_(sum.narrow(0, first, count).narrow(1, first + count, rest).t());
-        }
     }
 
     /// <summary>Adds Σ w yᵀx of a batch to a sum [out, in]: y are other values at the same tokens, [B, T, out].</summary>
@@ -68,7 +58,7 @@ sealed class LayerStatistics(TextSet texts, IReadOnlyList<Tensor> inputs, double
     {
         using var scope = NewDisposeScope();
         var type = Size <= Small ? ScalarType.Float64 : ScalarType.Float32;
-        sum.add_(Weighted(batch, others, type).t().mm(Weighted(batch, inputs[batch], type)));
+        sum.AddIn(Weighted(batch, others, type).t().mm(Weighted(batch, inputs[batch], type)));
     }
 
     /// <summary>Rows of real tokens times the roots of their weights: [tokens, n].</summary>
@@ -76,6 +66,6 @@ sealed class LayerStatistics(TextSet texts, IReadOnlyList<Tensor> inputs, double
     {
         using var scope = NewDisposeScope();
         var roots = tensor(weights[batch].Select(Math.Sqrt).ToArray()).unsqueeze(1).to_type(type);
-        return (texts.Rows(batch, values).to_type(type) * roots).MoveToOuterDisposeScope();
+        return (tokens.Rows(batch, values).to_type(type) * roots).MoveToOuterDisposeScope();
     }
 }

@@ -1,3 +1,5 @@
+using Recall.Representations;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
@@ -11,11 +13,12 @@ sealed class RidgedSum : IDisposable
     /// <summary>How often the ridge is made ten times larger before a sum counts as broken.</summary>
     const int MostRaises = 8;
 
-    readonly Tensor _factor;            // Cholesky factor, lower: [in, in] or [rows, rows]
+    readonly Tensor _factor;            // Cholesky factor, in the lower triangle: [in, in] or [rows, rows]
+    readonly Tensor? _diagonal;         // of the sum: [in]
     readonly Tensor? _rows, _inverse;   // the dual form: F [rows, in], 1/Λ [in]
 
-    RidgedSum(double ridge, Tensor factor, Tensor? rows, Tensor? inverse) =>
-        (Ridge, _factor, _rows, _inverse) = (ridge, factor, rows, inverse);
+    RidgedSum(double ridge, Tensor factor, Tensor? diagonal, Tensor? rows, Tensor? inverse) =>
+        (Ridge, _factor, _diagonal, _rows, _inverse) = (ridge, factor, diagonal, rows, inverse);
 
     /// <summary>λ, absolute.</summary>
     public double Ridge { get; }
@@ -34,27 +37,30 @@ sealed class RidgedSum : IDisposable
             + outputs * size * size;
     }
 
-    /// <summary>The factorisation of a whole sum.</summary>
-    /// <param name="sum">Σ G: [in, in]; changed meanwhile, and given back to the last digit of its diagonal.</param>
+    /// <summary>The factorisation of a whole sum, in its own memory.</summary>
+    /// <param name="sum">Σ G, taken over: [in, in]; its lower triangle is the factor until <see cref="Restore"/>.</param>
     /// <param name="ridge">In units of the mean of the diagonal.</param>
     /// <param name="note">Told where the ridge had to be raised.</param>
     public static RidgedSum Of(Tensor sum, double ridge, Action<string> note)
     {
         using var scope = NewDisposeScope();
-        double mean = sum.diagonal().sum().item<double>() / sum.shape[0], asked = ridge;
+        var diagonal = sum.diagonal().clone();
+        double mean = diagonal.sum().item<double>() / sum.shape[0], asked = ridge;
         for (int raise = 0; raise <= MostRaises; raise++, ridge = Math.Max(ridge, 1e-9) * 10)
         {
-            using var attempt = NewDisposeScope();
-            // In place and back: a copy of a wide layer's matrix would be the largest thing in memory.
-            sum.diagonal().add_(ridge * mean);
-            var (factor, info) = linalg.cholesky_ex(sum);
-            sum.diagonal().sub_(ridge * mean);
-            if (info.item<int>() != 0) continue;
+            using Scalar added = ridge * mean;
+            using var ridged = diagonal.add(added);
+            if (raise == 0) sum.diagonal().copy_(ridged);
+            else Cholesky.Restore(sum, ridged);
+            if (!Cholesky.Factorise(sum)) continue;
             if (raise > 0) note($"its statistics are not positive definite: the ridge was raised from {asked:R} to {ridge:R}");
-            return new RidgedSum(ridge * mean, factor.DetachFromDisposeScope(), null, null);
+            return new RidgedSum(ridge * mean, sum, diagonal.DetachFromDisposeScope(), null, null);
         }
         throw new RecallException("statistics of layer inputs that are no second moments: not positive definite with any ridge");
     }
+
+    /// <summary>Makes the sum what it was; nothing can be solved any more.</summary>
+    public void Restore() => Cholesky.Restore(_factor, _diagonal!);
 
     /// <summary>The dual form.</summary>
     /// <param name="moments">Moments without matrices.</param>
@@ -66,14 +72,15 @@ sealed class RidgedSum : IDisposable
         double absolute = ridge * moments.Sum(moment => moment.Trace) / size;
         var diagonal = full(size, absolute, ScalarType.Float64);
         foreach (var moment in moments)
-            if (moment.Diagonal is not null) diagonal.add_(moment.Diagonal);
+            if (moment.Diagonal is not null) diagonal.AddIn(moment.Diagonal);
         var factors = moments.Where(moment => moment.Factor is not null).Select(moment => moment.Factor!).ToArray();
         var rows = factors.Length == 0 ? zeros([0, size], ScalarType.Float64) : cat(factors, 0);
         var inverse = diagonal.reciprocal();
         var small = (rows * inverse).mm(rows.t());
-        small.diagonal().add_(1);
+        using Scalar one = 1;
+        small.diagonal().add_(one);
         var (factor, _) = linalg.cholesky_ex(small);
-        return new RidgedSum(absolute, factor.DetachFromDisposeScope(), rows.DetachFromDisposeScope(), inverse.DetachFromDisposeScope());
+        return new RidgedSum(absolute, factor.DetachFromDisposeScope(), null, rows.DetachFromDisposeScope(), inverse.DetachFromDisposeScope());
     }
 
     /// <summary>N (Σ G + λI)⁻¹.</summary>
@@ -81,17 +88,18 @@ sealed class RidgedSum : IDisposable
     {
         // [out, in] → [out, in]
         using var scope = NewDisposeScope();
-        if (_rows is null) return numerators.t().cholesky_solve(_factor).t().MoveToOuterDisposeScope();
+        if (_rows is null) return Cholesky.Solve(_factor, numerators).MoveToOuterDisposeScope();
         var scaled = numerators * _inverse!;
         if (_rows.shape[0] == 0) return scaled.MoveToOuterDisposeScope();
-        var inside = scaled.mm(_rows.t()).t().cholesky_solve(_factor).t();
-        return (scaled - inside.mm(_rows) * _inverse!).MoveToOuterDisposeScope();
+        var inside = Cholesky.Solve(_factor, scaled.mm(_rows.t()));
+        return scaled.Minus(inside.mm(_rows) * _inverse!).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         _factor.Dispose();
+        _diagonal?.Dispose();
         _rows?.Dispose();
         _inverse?.Dispose();
     }

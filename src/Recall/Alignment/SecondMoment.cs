@@ -1,3 +1,4 @@
+using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
@@ -45,14 +46,14 @@ sealed record SecondMoment(int Size) : IDisposable
     public void AddTo(Tensor sum)
     {
         using var scope = NewDisposeScope();
-        if (Matrix is not null) sum.add_(Matrix);
+        if (Matrix is not null) sum.AddIn(Matrix);
         // Block by block: the product as a whole would be a matrix more.
         for (int first = 0; Factor is not null && first < Size; first += BlockRows)
         {
             int count = Math.Min(BlockRows, Size - first);
-            sum.narrow(0, first, count).add_(Factor.narrow(1, first, count).t().mm(Factor));
+            sum.narrow(0, first, count).AddIn(Factor.narrow(1, first, count).t().mm(Factor));
         }
-        if (Diagonal is not null) sum.diagonal().add_(Diagonal);
+        if (Diagonal is not null) sum.diagonal().AddIn(Diagonal);
     }
 
     /// <summary>The product with a matrix from the left: M·G.</summary>
@@ -61,7 +62,7 @@ sealed record SecondMoment(int Size) : IDisposable
         // [out, in] → [out, in]
         using var scope = NewDisposeScope();
         var product = Matrix is not null ? left.mm(Matrix) : Factor is not null ? left.mm(Factor.t()).mm(Factor) : zeros_like(left);
-        if (Diagonal is not null) product.add_(left * Diagonal);
+        if (Diagonal is not null) product.AddIn(left * Diagonal);
         return product.MoveToOuterDisposeScope();
     }
 
@@ -79,7 +80,7 @@ sealed record SecondMoment(int Size) : IDisposable
         using var scope = NewDisposeScope();
         var diagonal = Matrix is not null ? Matrix.diagonal().clone() : Factor is not null ? Factor.square().sum([0L])
             : zeros(Size, ScalarType.Float64);
-        if (Diagonal is not null) diagonal.add_(Diagonal);
+        if (Diagonal is not null) diagonal.AddIn(Diagonal);
         return diagonal.MoveToOuterDisposeScope();
     }
 
@@ -88,17 +89,17 @@ sealed record SecondMoment(int Size) : IDisposable
     {
         if (factor == 1) return this;
         using var scope = NewDisposeScope();
-        var rest = DiagonalValues() * (1 - factor);
+        var rest = DiagonalValues().Scaled(1 - factor);
         if (Matrix is not null)
         {
-            var matrix = Matrix * factor;
-            matrix.diagonal().add_(rest);
+            var matrix = Matrix.Scaled(factor);
+            matrix.diagonal().AddIn(rest);
             return this with { Matrix = matrix.MoveToOuterDisposeScope() };
         }
-        if (Diagonal is not null) rest.add_(Diagonal * factor);
+        if (Diagonal is not null) rest.AddIn(Diagonal.Scaled(factor));
         return this with
         {
-            Factor = Factor is null ? null : (Factor * Math.Sqrt(factor)).MoveToOuterDisposeScope(),
+            Factor = Factor is null ? null : Factor.Scaled(Math.Sqrt(factor)).MoveToOuterDisposeScope(),
             Diagonal = rest.MoveToOuterDisposeScope()
         };
     }
@@ -111,8 +112,8 @@ sealed record SecondMoment(int Size) : IDisposable
         if (rank >= Size || Rank <= rank) return this;
         using var scope = NewDisposeScope();
         var (values, vectors) = Eigenpairs.Largest(ToMatrix(), rank);
-        var factor = (vectors * values.clamp(min: 0).sqrt()).t().contiguous();
-        var missing = (DiagonalValues() - factor.square().sum([0L])).clamp(min: 0);
+        var factor = (vectors * values.AtLeastZero().sqrt()).t().contiguous();
+        var missing = DiagonalValues().Minus(factor.square().sum([0L])).AtLeastZero();
         return new SecondMoment(Size)
         {
             Factor = factor.MoveToOuterDisposeScope(), Diagonal = missing.MoveToOuterDisposeScope(),

@@ -1,10 +1,7 @@
-using Recall.Checkpoints;
+using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
-
-/// <summary>A linear layer of a step: its name in the step, in the checkpoint, and its shape.</summary>
-readonly record struct StepLinear(string Linear, string Name, Shape Shape);
 
 /// <summary>
 /// Goes through the rows of a linear layer, range by range, all in double precision: takes the first row, W_base of the range [rows, in],
@@ -39,7 +36,7 @@ sealed class StepSums : IDisposable
         // A is that of the cards alone, yet: W_base Σ G_i of them costs one product, and no matrix more.
         if (distil && cards.Count > 0)
             foreach (var linear in linears)
-                walk(null, linear, (first, rows, _) => _targets[linear.Linear].narrow(0, first, rows.shape[0]).add_(rows.mm(Sum)));
+                walk(null, linear, (first, rows, _) => _targets[linear.Linear].narrow(0, first, rows.shape[0]).AddIn(rows.mm(Sum)));
         foreach (var member in members.Where(member => member.Own is not null)) Fold(member, moment, false);
     }
 
@@ -80,9 +77,9 @@ sealed class StepSums : IDisposable
             Walk(member, linear, (first, rows, update) =>
             {
                 var product = update!.Times(moment.After);
-                numerator.narrow(0, first, rows.shape[0]).add_(product);
-                targets?.narrow(0, first, rows.shape[0]).add_(product);
-                if (moment.Ridge > 0) numerator.narrow(0, first, rows.shape[0]).add_(update.Whole() * moment.Ridge);
+                numerator.narrow(0, first, rows.shape[0]).AddIn(product);
+                targets?.narrow(0, first, rows.shape[0]).AddIn(product);
+                if (moment.Ridge > 0) numerator.narrow(0, first, rows.shape[0]).AddIn(update.Whole().Scaled(moment.Ridge));
             });
         }
     }

@@ -1,3 +1,4 @@
+using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
@@ -15,13 +16,18 @@ sealed class StepSystem : IDisposable
     /// <summary>Eigenvalues of RegMean's sum that are no larger than this part of the largest count as zero.</summary>
     const double SmallestEigenvalue = 1e-6;
 
+    /// <summary>The note where there is nothing to solve with; of an expert of a mixture the other one.</summary>
+    public const string NoInputs = "no text gives it anything but zeros: it takes the mean of the experts",
+        NoTokens = "no token was routed to it: it takes the mean of the experts";
+
     readonly IReadOnlyList<double> _shares;
     readonly IReadOnlyList<SecondMoment> _moments;
     readonly AlignmentOptions _options;
     readonly StepSums? _sums;
     readonly Action<string> _note;
+    readonly bool _hasInputs;
     RidgedSum? _first, _second;
-    readonly Tensor? _inverse;      // RegMean's A⁺
+    Tensor? _inverse;               // RegMean's A⁺
 
     /// <summary>Takes the moments over.</summary>
     /// <param name="shares">Each expert's part of a mean.</param>
@@ -31,44 +37,35 @@ sealed class StepSystem : IDisposable
     public StepSystem(IReadOnlyList<double> shares, IReadOnlyList<SecondMoment> moments, AlignmentOptions options, Action<string> note)
     {
         (_shares, _moments, _options, _note, Size) = (shares, moments, options, note, moments[0].Size);
-        bool dual = moments.All(moment => moment.Matrix is null) && !options.IsRegMean;
-        using var scope = NewDisposeScope();
-        if (!dual)
-        {
-            Sum = zeros([moments[0].Size, moments[0].Size], ScalarType.Float64);
-            foreach (var moment in moments) moment.AddTo(Sum);
-            Sum.DetachFromDisposeScope();
-        }
-        if (!HasInputs(Sum?.diagonal().sum().item<double>() ?? moments.Sum(moment => moment.Trace))) return;
-        if (options.IsRegMean)
-        {
-            _inverse = PseudoInverse(Sum!).DetachFromDisposeScope();
-            return;
-        }
-        _first = Make(options.FirstRidge);
-        Ridge = _first.Ridge;
-        if (options.Kind == AlignmentKind.Distil) _second = Make(options.Ridge ?? AlignmentOptions.DistilRidge);
-        RidgedSum Make(double ridge) => dual ? RidgedSum.Dual(moments, ridge) : RidgedSum.Of(Sum!, ridge, note);
+        _hasInputs = HasInputs(moments.Sum(moment => moment.Trace));
     }
 
-    /// <summary>Takes sums over, into which the moments are folded; <see cref="Settle"/> comes before the first rows.</summary>
+    /// <summary>Takes sums over, into which the moments are folded.</summary>
     public StepSystem(IReadOnlyList<double> shares, StepSums sums, AlignmentOptions options, Action<string> note)
     {
         (_shares, _moments, _options, _note, _sums) = (shares, [], options, note, sums);
         (Sum, Size) = (sums.Sum, (int)sums.Sum.shape[0]);
-        using var scope = NewDisposeScope();
-        if (!HasInputs(Sum.diagonal().sum().item<double>())) return;
-        _first = RidgedSum.Of(Sum, options.FirstRidge, note);
-        Ridge = _first.Ridge;
+        using var diagonal = Sum.diagonal();
+        using var trace = diagonal.sum();
+        _hasInputs = HasInputs(trace.item<double>());
     }
 
     /// <summary>
-    /// Solves folded sums for align, and gives up what is not needed any more: of A and its two factorisations no more than two are in
-    /// memory at a time.
+    /// Factorises for align; folded sums are solved at once, in their place. After it the ridge is known, and the sum whole.
     /// </summary>
-    public void Settle()
+    public void Align()
     {
-        if (_sums is null || _first is null) return;
+        if (!_hasInputs) return;
+        if (_sums is null && (_options.IsRegMean || _moments.Any(moment => moment.Matrix is not null))) Sum = Added();
+        if (_options.IsRegMean)
+        {
+            _inverse = PseudoInverse(Sum!);
+            return;
+        }
+        _first = Sum is null ? RidgedSum.Dual(_moments, _options.FirstRidge)
+            : RidgedSum.Of(_sums is null ? Sum.clone() : Sum.alias(), _options.FirstRidge, _note);
+        Ridge = _first.Ridge;
+        if (_sums is null) return;
         foreach (var linear in _sums.Linears)
         {
             _sums.Walk(null, linear, (first, rows, _) =>
@@ -77,9 +74,23 @@ sealed class StepSystem : IDisposable
                 part.copy_(_first.Solve(part));
             });
         }
+        _first.Restore();
         _first.Dispose();
-        if (_options.Kind == AlignmentKind.Distil) _second = RidgedSum.Of(Sum!, _options.Ridge ?? AlignmentOptions.DistilRidge, _note);
-        Sum!.Dispose();
+    }
+
+    Tensor Added()
+    {
+        var sum = zeros([Size, Size], ScalarType.Float64);
+        foreach (var moment in _moments) moment.AddTo(sum);
+        return sum;
+    }
+
+    /// <summary>Factorises for distil, in the sum's own memory, which is not needed any more.</summary>
+    public void Distil()
+    {
+        if (!_hasInputs || _options.Kind != AlignmentKind.Distil) return;
+        double ridge = _options.Ridge ?? AlignmentOptions.DistilRidge;
+        _second = Sum is null ? RidgedSum.Dual(_moments, ridge) : RidgedSum.Of(Sum.alias(), ridge, _note);
     }
 
     bool HasInputs(double trace)
@@ -87,21 +98,21 @@ sealed class StepSystem : IDisposable
         if (!double.IsFinite(trace)) throw new RecallException("the layer's inputs are not finite: an expert, or the merge so far, "
             + "overflows");
         if (trace > 0) return true;
-        _note("no text gives it anything but zeros: it takes the mean of the experts");
+        _note(NoInputs);
         return false;
     }
 
     /// <summary>Values of an input.</summary>
     public int Size { get; }
 
-    /// <summary>A = Σ G_i; null where the dual form is used.</summary>
-    public Tensor? Sum { get; }
+    /// <summary>A = Σ G_i, from <see cref="Align"/> to <see cref="Distil"/>; null where the dual form is used.</summary>
+    public Tensor? Sum { get; private set; }
 
     /// <summary>The sums into which the moments are folded; null: they are kept.</summary>
     public StepSums? Sums => _sums;
 
     /// <summary>The ridge of align, absolute: a card of the merged model needs it.</summary>
-    public double Ridge { get; }
+    public double Ridge { get; private set; }
 
     /// <summary>The moments; none where they are folded into sums.</summary>
     public IReadOnlyList<SecondMoment> Moments => _moments;
@@ -114,26 +125,27 @@ sealed class StepSystem : IDisposable
     /// <param name="targets">Σ W_i C_i; null outside distil.</param>
     public Tensor Solve(string linear, long first, Tensor baseRows, IReadOnlyList<ExpertUpdate> updates, Func<Tensor>? targets)
     {
+        if (_hasInputs && _first is null && _inverse is null) throw new InvalidOperationException("Align comes before the first rows");
         using var scope = NewDisposeScope();
         var mean = zeros_like(baseRows);
         if (_first is null)
-            for (int i = 0; i < updates.Count; i++) mean.add_(updates[i].Whole() * _shares[i]);
-        if (_first is null && _inverse is null) return (baseRows + mean).MoveToOuterDisposeScope();
+            for (int i = 0; i < updates.Count; i++) mean.AddIn(updates[i].Whole().Scaled(_shares[i]));
+        if (_first is null && _inverse is null) return baseRows.Plus(mean).MoveToOuterDisposeScope();
         if (_sums is not null)
         {
-            var solved = baseRows + _sums.Numerator(linear).narrow(0, first, baseRows.shape[0]);
-            return (_second is null ? solved : _second.Solve(targets!() + solved * _second.Ridge)).MoveToOuterDisposeScope();
+            var solved = baseRows.Plus(_sums.Numerator(linear).narrow(0, first, baseRows.shape[0]));
+            return (_second is null ? solved : _second.Solve(targets!().Plus(solved.Scaled(_second.Ridge)))).MoveToOuterDisposeScope();
         }
         var numerator = zeros_like(baseRows);
         for (int i = 0; i < updates.Count; i++)
         {
-            numerator.add_(updates[i].Times(_moments[i].After));
-            if (_moments[i].Ridge > 0) numerator.add_(updates[i].Whole() * _moments[i].Ridge);
+            numerator.AddIn(updates[i].Times(_moments[i].After));
+            if (_moments[i].Ridge > 0) numerator.AddIn(updates[i].Whole().Scaled(_moments[i].Ridge));
         }
-        if (_inverse is not null) return (baseRows + mean + (numerator - mean.mm(Sum!)).mm(_inverse)).MoveToOuterDisposeScope();
-        var aligned = baseRows + _first!.Solve(numerator);
+        if (_inverse is not null) return baseRows.Plus(mean).Plus(numerator.Minus(mean.mm(Sum!)).mm(_inverse)).MoveToOuterDisposeScope();
+        var aligned = baseRows.Plus(_first!.Solve(numerator));
         if (_second is null) return aligned.MoveToOuterDisposeScope();
-        return _second.Solve(targets!() + aligned * _second.Ridge).MoveToOuterDisposeScope();
+        return _second.Solve(targets!().Plus(aligned.Scaled(_second.Ridge))).MoveToOuterDisposeScope();
     }
 
     /// <summary>
@@ -149,8 +161,8 @@ sealed class StepSystem : IDisposable
             if (updates[i] is not var (left, right)) continue;
             right = right.to_type(ScalarType.Float64);
             lefts.Add(left);
-            if (_first is null) rights.Add(right * _shares[i]);
-            else rights.Add(_first.Solve(_moments[i].After(right) + right * _moments[i].Ridge));
+            if (_first is null) rights.Add(right.Scaled(_shares[i]));
+            else rights.Add(_first.Solve(_moments[i].After(right).Plus(right.Scaled(_moments[i].Ridge))));
         }
         if (lefts.Count == 0) return null;
         return (cat(lefts, 1).MoveToOuterDisposeScope(), cat(rights, 0).MoveToOuterDisposeScope());
@@ -160,7 +172,7 @@ sealed class StepSystem : IDisposable
     {
         using var scope = NewDisposeScope();
         var (values, vectors) = linalg.eigh(sum);
-        var kept = values.gt(values.max() * SmallestEigenvalue);
+        var kept = values.gt(values.max().Scaled(SmallestEigenvalue));
         var inverse = where(kept, values.reciprocal(), zeros_like(values));
         return (vectors * inverse).mm(vectors.t()).MoveToOuterDisposeScope();
     }

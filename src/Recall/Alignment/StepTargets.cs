@@ -19,14 +19,14 @@ sealed class StepTargets : IDisposable
 
     /// <summary>Goes through a step with every expert's own stream, which moves on.</summary>
     public StepTargets(
-        IReadOnlyList<Member> members, IReadOnlyList<LayerStatistics?> statistics, StepSystem system, LayerStep step, BlockOptions options,
+        IReadOnlyList<Member> members, IReadOnlyList<LayerStatistics?> statistics, StepSystem system, LayerStep step,
         Action<Member, Action<int, string, Tensor>?> next)
     {
         (_moments, _sums) = (system.Moments, system.Sums);
         _cardOnly = [.. statistics.Select(measured => measured is null)];
         _crosses = new Tensor?[members.Count];
-        int inputs = step.Inputs(options);
-        bool byOutputs = step.Linears.Sum(linear => LayerStep.ShapeOf(options, linear)[0]) < inputs;
+        int inputs = step.Inputs;
+        bool byOutputs = step.Linears.Sum(linear => linear.Shape[0]) < inputs;
         for (int i = 0; i < members.Count; i++)
         {
             if (statistics[i] is not { } measured) continue;
@@ -42,7 +42,7 @@ sealed class StepTargets : IDisposable
         }
         if (_sums is null || _crossSum is null) return;
         foreach (var linear in _sums.Linears)
-            _sums.Walk(null, linear, (first, rows, _) => _sums.Targets(linear.Linear).narrow(0, first, rows.shape[0]).add_(rows.mm(_crossSum)));
+            _sums.Walk(null, linear, (first, rows, _) => _sums.Targets(linear.Linear).narrow(0, first, rows.shape[0]).AddIn(rows.mm(_crossSum)));
         _crossSum.Dispose();
     }
 
@@ -62,10 +62,10 @@ sealed class StepTargets : IDisposable
         {
             var targets = _sums.Targets(linear.Linear);
             _sums.Walk(member, linear, (first, rows, update) =>
-                targets.narrow(0, first, rows.shape[0]).add_(update!.Times(left => left.mm(cross))));
+                targets.narrow(0, first, rows.shape[0]).AddIn(update!.Times(left => left.mm(cross))));
         }
         _crossSum ??= zeros([inputs, inputs], ScalarType.Float64).DetachFromDisposeScope();
-        _crossSum.add_(cross);
+        _crossSum.AddIn(cross);
     }
 
     static Tensor Cross(LayerStatistics measured, IReadOnlyList<Tensor> own, int inputs)
@@ -92,10 +92,10 @@ sealed class StepTargets : IDisposable
             : zeros_like(baseRows);
         for (int i = 0; i < updates.Count; i++)
         {
-            if (_crosses[i] is { } cross) sum.add_(updates[i].Times(left => left.mm(cross)));
-            else if (_cardOnly[i]) sum.add_(updates[i].Times(_moments[i].After));
+            if (_crosses[i] is { } cross) sum.AddIn(updates[i].Times(left => left.mm(cross)));
+            else if (_cardOnly[i]) sum.AddIn(updates[i].Times(_moments[i].After));
         }
-        if (CrossSum() is { } crosses) sum.add_(baseRows.mm(crosses));
+        if (CrossSum() is { } crosses) sum.AddIn(baseRows.mm(crosses));
         return sum.MoveToOuterDisposeScope();
     }
 
@@ -106,7 +106,7 @@ sealed class StepTargets : IDisposable
         {
             if (_crosses[i] is null && !_cardOnly[i]) continue;
             _crossSum ??= zeros([_moments[0].Size, _moments[0].Size], ScalarType.Float64).DetachFromDisposeScope();
-            if (_crosses[i] is { } cross) _crossSum.add_(cross);
+            if (_crosses[i] is { } cross) _crossSum.AddIn(cross);
             else _moments[i].AddTo(_crossSum);
         }
         return _crossSum;

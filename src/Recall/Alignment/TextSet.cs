@@ -13,21 +13,23 @@ sealed class TextSet : IDisposable
     /// <summary>Tokens of a batch: products in float32 are added up in double precision batch by batch.</summary>
     const int BatchTokens = 2048;
 
+    readonly int _tasks;
     readonly ImmutableArray<Tensor?> _real;             // [real tokens] int64: their places in the flattened batch; null: no padding
-    readonly ImmutableArray<(int Task, bool Predicts)[]> _tokens;
+    readonly ImmutableArray<TokenLabel[]> _tokens;
 
     public TextSet(IReadOnlyList<AlignmentText> texts, BlockOptions options)
     {
         Batches = [.. TokenBatch.ByLength([.. texts.Select(text => text.Ids)], BatchTokens)];
         Contexts = [.. Batches.Select(batch => AttentionContext.Of(options, batch))];
         string[] tasks = [.. texts.Select(text => text.Task).Distinct(StringComparer.Ordinal)];
-        Tasks = tasks.Length;
+        _tasks = tasks.Length;
         _real = [.. Batches.Select(RealTokens)];
         _tokens =
         [
-            .. Batches.Select(batch => batch.Texts.SelectMany(text => Enumerable.Range(0, texts[text].Ids.Length)
-                .Select(token => (Array.IndexOf(tasks, texts[text].Task), token >= texts[text].FirstPredicting))).ToArray()),
+            .. Batches.Select(batch => batch.Texts.SelectMany(text => Enumerable.Range(0, texts[text].Ids.Length).Select(token =>
+                new TokenLabel(Array.IndexOf(tasks, texts[text].Task), token >= texts[text].FirstPredicting, true))).ToArray()),
         ];
+        All = new TokenSelection(_tasks, _tokens, _real);
     }
 
     /// <summary>The batches.</summary>
@@ -36,65 +38,23 @@ sealed class TextSet : IDisposable
     /// <summary>Rotations and masks of each batch.</summary>
     public ImmutableArray<AttentionContext> Contexts { get; }
 
-    /// <summary>Number of tasks.</summary>
-    public int Tasks { get; }
+    /// <summary>All real tokens.</summary>
+    public TokenSelection All { get; }
 
-    /// <summary>Number of real tokens.</summary>
-    public int Tokens => _tokens.Sum(batch => batch.Length);
+    /// <summary>Some of the real tokens, whose rows are the inputs of an expert.</summary>
+    /// <param name="chosen">Batch by batch, their numbers among the real ones, and whether each counts.</param>
+    public TokenSelection Select(IReadOnlyList<(long[] Tokens, bool[] Counts)> chosen) => new(_tasks,
+        [.. chosen.Select((each, batch) => each.Tokens.Select((token, i) => _tokens[batch][token] with { Counts = each.Counts[i] }).ToArray())],
+        [.. chosen.Select(_ => (Tensor?)null)]);
 
-    /// <summary>The real tokens' rows of a batch.</summary>
-    public Tensor Rows(int batch, Tensor values)
+    /// <summary>Rows of the real tokens at their places among all, zeros elsewhere.</summary>
+    public Tensor Whole(int batch, Tensor rows)
     {
-        // [B, T, n] → [tokens, n]
-        var flat = values.reshape(-1, values.shape[^1]);
-        if (_real[batch] is not { } real) return flat;
-        using (flat) return flat.index_select(0, real);
-    }
-
-    /// <summary>
-    /// Weights of the real tokens, batch by batch, such that Σ w xᵀx is, summed over tasks, the second moment of all tokens divided by its
-    /// trace, plus
-    /// <paramref name="answers"/> times the same of the tokens that predict the answer. Where no text of a task has an answer, all tokens
-    /// stand for it.
-    /// </summary>
-    public double[][] Weights(IReadOnlyList<Tensor> inputs, double answers)
-    {
-        var squares = inputs.Select((input, batch) => SquaredNorms(batch, input)).ToArray();
-        var all = new double[Tasks];
-        var predicting = new double[Tasks];
-        for (int batch = 0; batch < squares.Length; batch++)
-        {
-            for (int i = 0; i < squares[batch].Length; i++)
-            {
-                var (task, predicts) = _tokens[batch][i];
-                all[task] += squares[batch][i];
-                if (predicts) predicting[task] += squares[batch][i];
-            }
-        }
-        return
-        [
-            .. _tokens.Select(tokens => tokens.Select(token =>
-            {
-                double weight = Inverse(all[token.Task]);
-                if (predicting[token.Task] == 0) return weight * (1 + answers);
-                return token.Predicts ? weight + answers * Inverse(predicting[token.Task]) : weight;
-            }).ToArray()),
-        ];
-    }
-
-    /// <summary>The same weight for each token: 1 / tokens.</summary>
-    public double[][] EvenWeights()
-    {
-        double each = 1.0 / Tokens;
-        return [.. _tokens.Select(tokens => tokens.Select(_ => each).ToArray())];
-    }
-
-    static double Inverse(double trace) => trace > 0 ? 1 / trace : 0;
-
-    double[] SquaredNorms(int batch, Tensor input)
-    {
+        // [tokens, n] → [B, T, n]
+        var (texts, longest, size) = (Batches[batch].Ids.shape[0], Batches[batch].Ids.shape[1], rows.shape[1]);
+        if (_real[batch] is not { } real) return rows.view(texts, longest, size);
         using var scope = NewDisposeScope();
-        return [.. Rows(batch, input).square().sum([1L], type: ScalarType.Float64).data<double>()];
+        return zeros([texts * longest, size], rows.dtype).index_copy(0, real, rows).view(texts, longest, size).MoveToOuterDisposeScope();
     }
 
     static Tensor? RealTokens(TokenBatch batch)

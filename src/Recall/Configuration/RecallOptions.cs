@@ -45,8 +45,14 @@ public sealed record RecallOptions
     /// <summary>Number of typical samples; default 20.</summary>
     public int Count { get; init; } = 20;
 
-    /// <summary>How many rows are drawn and clustered; default 256.</summary>
-    public int Candidates { get; init; } = 256;
+    /// <summary>Rows that are clustered where <see cref="Candidates"/> says nothing.</summary>
+    public const int DefaultCandidates = 256;
+
+    /// <summary>
+    /// How many rows are drawn and clustered; null, the default: <see cref="DefaultCandidates"/>, or, in a merge by what the layers do, none: each
+    /// expert's first <see cref="Count"/> rows are taken.
+    /// </summary>
+    public int? Candidates { get; init; }
 
     /// <summary>Tokens of a text that count; the rest is cut off; default 256.</summary>
     public int MaxTokens { get; init; } = 256;
@@ -116,7 +122,7 @@ public sealed record RecallOptions
             Samples = section.TakeText("samples"),
             Text = section.TakeText("text"),
             Count = section.TakeInteger("count", 1, 100_000) ?? defaults.Count,
-            Candidates = section.TakeInteger("candidates", 1, 1_000_000) ?? defaults.Candidates,
+            Candidates = section.TakeInteger("candidates", 1, 1_000_000),
             MaxTokens = section.TakeInteger("max_tokens", 1, 1_000_000) ?? defaults.MaxTokens,
             ClusterLayer = section.TakeInteger("cluster_layer", -100_000, 100_000) ?? defaults.ClusterLayer,
             Pooling = section.TakeWord("pooling", "mean", "last") == "last" ? Pooling.Last : Pooling.Mean,

@@ -47,23 +47,22 @@ sealed class TargetScores
         using var quiet = no_grad();
         using var scope = NewDisposeScope();
         var options = BlockOptions.Read(checkpoint);
-        using var norm = checkpoint.Read(options.Names.FinalNorm, new Shape(options.HiddenSize), states.dtype, reader);
-        var head = checkpoint.Require(
-            options.TiedEmbeddings ? options.Names.Embedding : options.Names.Head, new Shape(options.VocabularySize, options.HiddenSize));
-        var normed = Block.RmsNorm(states, norm, options.NormEpsilon);
+        using var head = ModelHead.Read(checkpoint, options, states.dtype, reader);
+        var source = checkpoint.Require(options.HeadWeight, options.EmbeddingShape);
+        var normed = head.Normalize(states);
         var weights = empty([Math.Min(HeadRows, options.VocabularySize), options.HiddenSize], states.dtype);
         var scores = new TargetScores(targets);
         for (int first = 0; first < options.VocabularySize; first += HeadRows)
         {
             int count = Math.Min(HeadRows, options.VocabularySize - first);
             using var rows = weights.narrow(0, 0, count);
-            new RowRange(head, first, count).ReadInto(rows, reader);
+            new RowRange(source, first, count).ReadInto(rows, reader);
             for (int start = 0; start < targets.Length; start += StateRows)
             {
                 cancellation.ThrowIfCancellationRequested();
                 using var part = NewDisposeScope();
                 var some = normed.narrow(0, start, Math.Min(StateRows, targets.Length - start));
-                scores.Add(nn.functional.linear(some, rows).to_type(ScalarType.Float32).contiguous(), start, first);
+                scores.Add(head.Scores(some, rows, first).to_type(ScalarType.Float32).contiguous(), start, first);
             }
         }
         return scores;

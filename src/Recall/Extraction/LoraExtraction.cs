@@ -7,6 +7,7 @@ using Recall.Configuration;
 using Recall.Numerics;
 using Recall.Planning;
 using Recall.Representations;
+using Recall.Streaming;
 using static TorchSharp.torch;
 
 namespace Recall.Extraction;
@@ -23,11 +24,12 @@ public static class LoraExtraction
     /// <param name="tuned">The fine-tuned model; may be BASE+ADAPTER.</param>
     /// <param name="baseModel">Its base.</param>
     /// <param name="options">How, and where to.</param>
-    /// <param name="done">Told of each module that is done: how many, and of how many.</param>
+    /// <param name="progress">Told of each module that is done; the bytes are those of both models' weights that were read for it.</param>
     /// <param name="cancellation">Stops between two modules; what was written is taken away.</param>
     /// <exception cref="RecallException">Models that do not belong together, options that fit nothing, a disk that refuses.</exception>
     public static ExtractionResult Run(
-        ModelReference tuned, ModelReference baseModel, ExtractionOptions options, Action<int, int>? done = null, CancellationToken cancellation = default)
+        ModelReference tuned, ModelReference baseModel, ExtractionOptions options, IProgress<MergeProgress>? progress = null,
+        CancellationToken cancellation = default)
     {
         OpenedModel tunedModel = OpenedModel.Open(tuned), opened = OpenedModel.Open(baseModel);
         var plan = ExtractionPlan.Make(opened, tunedModel, options);
@@ -35,7 +37,7 @@ public static class LoraExtraction
         bool made = !Directory.Exists(options.Output);
         try
         {
-            return Write(plan, tunedModel, opened, options, done, cancellation);
+            return Write(plan, tunedModel, opened, options, progress, cancellation);
         }
         catch
         {
@@ -46,18 +48,21 @@ public static class LoraExtraction
     }
 
     static ExtractionResult Write(
-        ExtractionPlan plan, OpenedModel tuned, OpenedModel baseModel, ExtractionOptions options, Action<int, int>? done, CancellationToken cancellation)
+        ExtractionPlan plan, OpenedModel tuned, OpenedModel baseModel, ExtractionOptions options, IProgress<MergeProgress>? progress,
+        CancellationToken cancellation)
     {
         var report = new List<ExtractedModule>();
         var written = new List<WrittenModule>();
         List<string> leftOut = [.. plan.LeftOut], notes = [.. plan.Notes];
         bool biases = false;
         var reader = new TileReader();
+        long read = 0, toRead = plan.Modules.Sum(module => module.BytesToRead);
         using (var file = new AppendedSafetensors(Path.Combine(options.Output, "adapter_model.safetensors"), Largest(plan, options)))
         {
             foreach (var module in plan.Modules)
             {
                 cancellation.ThrowIfCancellationRequested();
+                progress?.Report(new MergeProgress(module.Name, read, toRead));
                 if (module.Form == ModuleForm.Whole)
                 {
                     foreach (var (part, pair) in module.Tensors) file.Append(module.TensorName(part), pair.Tuned);
@@ -90,7 +95,8 @@ public static class LoraExtraction
                         report.Add(new ExtractedModule(module.Name, factors.Rank, factors.Lost));
                     }
                 }
-                done?.Invoke(report.Count + leftOut.Count - plan.LeftOut.Count, plan.Modules.Count);
+                read += module.BytesToRead;
+                progress?.Report(new MergeProgress(module.Name, read, toRead));
             }
             if (written.Count == 0)
                 throw new RecallException(

@@ -30,6 +30,9 @@ sealed record PlannedModule(
     public (string A, string B) FactorNames => Form == ModuleForm.EmbeddingFactors
         ? (TensorName("lora_embedding_A"), TensorName("lora_embedding_B")) : (TensorName("lora_A.weight"), TensorName("lora_B.weight"));
 
+    /// <summary>Bytes of both models that its tensors are made of.</summary>
+    public long BytesToRead => Tensors.Values.Sum(pair => pair.Base.Stored.Sum(stored => stored.Length) + pair.Tuned.Stored.Sum(stored => stored.Length));
+
     /// <summary>[out, in] of the difference that is decomposed.</summary>
     public (int Outputs, int Inputs) Extent
     {

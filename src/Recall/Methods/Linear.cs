@@ -41,8 +41,18 @@ public sealed class Linear : MergeMethod
 
         public override void Apply(in Strip strip, Span<float> output)
         {
-            Elementwise.Scale(strip[0], weights[0], output);
-            for (int i = 1; i < weights.Length; i++) Elementwise.AddScaled(strip[i], weights[i], output);
+            if (strip.HoldsBFloat16) Sum<BFloat16>(strip, output);
+            else Sum<float>(strip, output);
+        }
+
+        void Sum<T>(in Strip strip, Span<float> output) where T : unmanaged
+        {
+            int count = weights.Length, done = count == 1 ? 1 : 2;
+            if (count == 1) Elementwise.Scale(strip.Values<T>(0), weights[0], output);
+            else Elementwise.Mix(strip.Values<T>(0), weights[0], strip.Values<T>(1), weights[1], output);
+            for (; done + 2 <= count; done += 2)
+                Elementwise.AddMix(strip.Values<T>(done), weights[done], strip.Values<T>(done + 1), weights[done + 1], output);
+            if (done < count) Elementwise.AddScaled(strip.Values<T>(done), weights[done], output);
         }
     }
 }

@@ -31,6 +31,16 @@ public sealed class NearSwap : MergeMethod
 
     sealed class Merge(int baseIndex, float t) : TensorMerge
     {
-        public override void Apply(in Strip strip, Span<float> output) => Elementwise.MixNear(strip[baseIndex], strip[1 - baseIndex], t, output);
+        // A NaN gives a NaN. An infinity lies infinitely far from any number, so that α is 0: 0 times it is NaN, and the base's shows itself.
+        public override bool ShowsDamage => true;
+
+        public override void Apply(in Strip strip, Span<float> output)
+        {
+            if (strip.HoldsBFloat16) Mix<BFloat16>(strip, output);
+            else Mix<float>(strip, output);
+        }
+
+        void Mix<T>(in Strip strip, Span<float> output) where T : unmanaged =>
+            Elementwise.MixNear(strip.Values<T>(baseIndex), strip.Values<T>(1 - baseIndex), t, output);
     }
 }

@@ -55,8 +55,7 @@ public sealed class Slerp : MergeMethod
 
         public override void Reduce(int pass, in Strip strip, Span<double> sums, Span<long> counts)
         {
-            ReadOnlySpan<float> v0 = strip[from], v1 = strip[1 - from];
-            var (xx, yy, xy) = Sums.Products(v0, v1);
+            var (xx, yy, xy) = strip.HoldsBFloat16 ? Products<BFloat16>(strip) : Products<float>(strip);
             sums[0] += xx;
             sums[1] += yy;
             sums[2] += xy;
@@ -75,10 +74,16 @@ public sealed class Slerp : MergeMethod
             (_first, _second) = ((float)(Math.Sin(angle - angle * t) / sine), (float)(Math.Sin(angle * t) / sine));
         }
 
+        (double XX, double YY, double XY) Products<T>(in Strip strip) where T : unmanaged => Sums.Products(strip.Values<T>(from), strip.Values<T>(1 - from));
+
         public override void Apply(in Strip strip, Span<float> output)
         {
-            Elementwise.Scale(strip[from], _first, output);
-            if (count == 2) Elementwise.AddScaled(strip[1 - from], _second, output);
+            if (count == 1) Elementwise.Scale<float>(strip[from], _first, output);
+            else if (strip.HoldsBFloat16) Mix<BFloat16>(strip, output);
+            else Mix<float>(strip, output);
         }
+
+        void Mix<T>(in Strip strip, Span<float> output) where T : unmanaged =>
+            Elementwise.Mix(strip.Values<T>(from), _first, strip.Values<T>(1 - from), _second, output);
     }
 }

@@ -48,7 +48,7 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
     }
 
     // Infinity minus infinity and 0 times infinity are NaN; an election of signs or a sparsifier would drop them.
-    public override bool ShowsDamage => !electsSign && vectors.All(vector => vector.Sparsifier is null);
+    public override bool ShowsDamage { get; } = !electsSign && vectors.All(vector => vector.Sparsifier is null);
 
     public override bool WholeRows => vectors.Any(vector => vector.Sparsifier is { WholeRows: true });
 
@@ -80,6 +80,12 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
 
     public override void Apply(in Strip strip, Span<float> output)
     {
+        if (ShowsDamage)
+        {
+            if (strip.HoldsBFloat16) AddWhole<BFloat16>(strip, output);
+            else AddWhole<float>(strip, output);
+            return;
+        }
         var origin = strip[baseIndex];
         foreach (var vector in vectors)
         {
@@ -98,10 +104,24 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
         origin.CopyTo(output);
         foreach (var vector in vectors)
         {
-            float scale = (float)(vector.Scale * factor);
-            if (vector.Sparsifier is null) Elementwise.AddScaledDifference(strip[vector.Input], origin, scale, output);
-            else Elementwise.AddScaled(strip[vector.Input], scale, output);
+            if (vector.Sparsifier is null) Elementwise.AddScaledDifference<float>(strip[vector.Input], origin, Factor(vector), output);
+            else Elementwise.AddScaled<float>(strip[vector.Input], Factor(vector), output);
         }
+    }
+
+    float Factor(Vector vector) => (float)(vector.Scale * factor);
+
+    void AddWhole<T>(in Strip strip, Span<float> output) where T : unmanaged
+    {
+        var origin = strip.Values<T>(baseIndex);
+        int done = 0;
+        Lanes<T>.Widen(origin, output);
+        for (; done + 2 <= vectors.Length; done += 2)
+        {
+            var (one, other) = (vectors[done], vectors[done + 1]);
+            Elementwise.AddScaledDifferences(strip.Values<T>(one.Input), Factor(one), strip.Values<T>(other.Input), Factor(other), origin, output);
+        }
+        if (done < vectors.Length) Elementwise.AddScaledDifference(strip.Values<T>(vectors[done].Input), origin, Factor(vectors[done]), output);
     }
 
     void Elect(in Strip strip, Span<float> output)

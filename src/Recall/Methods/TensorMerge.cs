@@ -1,3 +1,7 @@
+using System.Runtime.InteropServices;
+using Recall.Checkpoints;
+using Recall.Numerics;
+
 namespace Recall.Methods;
 
 /// <summary>
@@ -36,10 +40,11 @@ public abstract class TensorMerge
 public readonly ref struct Strip
 {
     readonly float[][] _values;
+    readonly BFloat16Strip? _stored;
 
-    internal Strip(float[][] values, long start, int length, int tile)
+    internal Strip(float[][] values, long start, int length, int tile, BFloat16Strip? stored = null)
     {
-        _values = values;
+        (_values, _stored) = (values, stored);
         Start = start;
         Length = length;
         Tile = tile;
@@ -55,7 +60,55 @@ public readonly ref struct Strip
     public int Tile { get; }
 
     /// <summary>The values of an input. They belong to the pass: a method may change them in place.</summary>
-    public Span<float> this[int input] => _values[input].AsSpan(0, Length);
+    public Span<float> this[int input]
+    {
+        get
+        {
+            var values = _values[input].AsSpan(0, Length);
+            _stored?.Decode(input, values);
+            return values;
+        }
+    }
+
+    /// <summary>True where <see cref="BFloat16s"/> gives the inputs as they lie in their files.</summary>
+    internal bool HoldsBFloat16 => _stored is not null;
+
+    /// <summary>The values of an input as they lie in its file: for kernels that widen them in registers.</summary>
+    internal ReadOnlySpan<BFloat16> BFloat16s(int input) => _stored!.Bits(input);
+
+    /// <summary>The values of an input as T: float32 (<see cref="this[int]"/>) or bfloat16 (<see cref="BFloat16s"/>).</summary>
+    internal ReadOnlySpan<T> Values<T>(int input) where T : unmanaged =>
+        typeof(T) == typeof(BFloat16) ? MemoryMarshal.Cast<BFloat16, T>(BFloat16s(input)) : MemoryMarshal.Cast<float, T>(this[input]);
+}
+
+/// <summary>
+/// A strip whose inputs all lie in files as bfloat16, at the same places: decoded to float32 only where a method asks for that.
+/// </summary>
+sealed class BFloat16Strip(StoredTensor[] tensors, TileReader reader)
+{
+    readonly bool[] _decoded = new bool[tensors.Length];
+    long _start;
+    int _length;
+
+    /// <summary>Moves to another run of elements.</summary>
+    public BFloat16Strip At(long start, int length)
+    {
+        (_start, _length) = (start, length);
+        Array.Clear(_decoded);
+        return this;
+    }
+
+    /// <summary>The values of an input as they lie in its file.</summary>
+    public ReadOnlySpan<BFloat16> Bits(int input) =>
+        MemoryMarshal.Cast<byte, BFloat16>(reader.Bytes(tensors[input], _start * sizeof(ushort), _length * sizeof(ushort)));
+
+    /// <summary>Widens the values of an input, once a strip.</summary>
+    public void Decode(int input, Span<float> values)
+    {
+        if (_decoded[input]) return;
+        reader.Decode(tensors[input], _start, values);
+        _decoded[input] = true;
+    }
 }
 
 /// <summary>What a reduce pass found.</summary>

@@ -77,6 +77,23 @@ public readonly record struct BFloat16(ushort Bits)
         for (; i < n; i++) Unsafe.Add(ref to, i) = ((BFloat16)source[(int)i]).Bits;
     }
 
+    /// <summary>True where no value is a NaN or an infinity.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static bool AreFinite(ReadOnlySpan<BFloat16> values)
+    {
+        ref ushort from = ref Unsafe.As<BFloat16, ushort>(ref MemoryMarshal.GetReference(values));
+        nuint i = 0, n = (nuint)values.Length;
+        ushort largest = 0;
+        if (Vector128.IsHardwareAccelerated && n >= 32)
+        {
+            var lanes = Vector512<ushort>.Zero;
+            for (; i + 32 <= n; i += 32) lanes = Vector512.Max(lanes, Vector512.LoadUnsafe(ref from, i) & Vector512.Create((ushort)0x7FFF));
+            for (int lane = 0; lane < Vector512<ushort>.Count; lane++) largest = Math.Max(largest, lanes[lane]);
+        }
+        for (; i < n; i++) largest = Math.Max(largest, (ushort)(Unsafe.Add(ref from, i) & 0x7FFF));
+        return largest < 0x7F80;
+    }
+
     // Adding 0x7FFF and the lowest kept bit carries into the kept half exactly when round-to-nearest-even says so; NaN is set apart, since
     // the carry could turn it into an infinity.
     static Vector512<uint> Round(Vector512<uint> bits)

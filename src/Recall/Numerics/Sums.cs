@@ -32,35 +32,38 @@ static class Sums
         return sum;
     }
 
-    /// <summary>Σ x_i², Σ y_i² and Σ x_i y_i, each as <see cref="Dot"/> gives it, in one pass.</summary>
+    /// <summary>
+    /// Σ x_i², Σ y_i² and Σ x_i y_i, each as <see cref="Dot"/> gives it, in one pass. Products of two float32 are exact in float64: whether the
+    /// CPU fuses them with the addition makes no difference.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static (double XX, double YY, double XY) Products(ReadOnlySpan<float> x, ReadOnlySpan<float> y)
+    public static (double XX, double YY, double XY) Products<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> y) where T : unmanaged
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
-        ref float left = ref MemoryMarshal.GetReference(x), right = ref MemoryMarshal.GetReference(y);
+        ref T left = ref MemoryMarshal.GetReference(x), right = ref MemoryMarshal.GetReference(y);
         nuint i = 0, n = (nuint)x.Length;
         Vector512<double> xx1 = Vector512<double>.Zero, xx2 = xx1, xx3 = xx1, xx4 = xx1, yy1 = xx1, yy2 = xx1, yy3 = xx1, yy4 = xx1;
         Vector512<double> xy1 = xx1, xy2 = xx1, xy3 = xx1, xy4 = xx1;
         for (; i + 32 <= n; i += 32)
         {
-            Vector512<double> a = Widen(Vector256.LoadUnsafe(ref left, i)), b = Widen(Vector256.LoadUnsafe(ref right, i));
-            (xx1, yy1, xy1) = (xx1 + a * a, yy1 + b * b, xy1 + a * b);
-            (a, b) = (Widen(Vector256.LoadUnsafe(ref left, i + 8)), Widen(Vector256.LoadUnsafe(ref right, i + 8)));
-            (xx2, yy2, xy2) = (xx2 + a * a, yy2 + b * b, xy2 + a * b);
-            (a, b) = (Widen(Vector256.LoadUnsafe(ref left, i + 16)), Widen(Vector256.LoadUnsafe(ref right, i + 16)));
-            (xx3, yy3, xy3) = (xx3 + a * a, yy3 + b * b, xy3 + a * b);
-            (a, b) = (Widen(Vector256.LoadUnsafe(ref left, i + 24)), Widen(Vector256.LoadUnsafe(ref right, i + 24)));
-            (xx4, yy4, xy4) = (xx4 + a * a, yy4 + b * b, xy4 + a * b);
+            Vector512<double> a = Widen(Lanes<T>.Eight(ref left, i)), b = Widen(Lanes<T>.Eight(ref right, i));
+            (xx1, yy1, xy1) = (Vector512.MultiplyAddEstimate(a, a, xx1), Vector512.MultiplyAddEstimate(b, b, yy1), Vector512.MultiplyAddEstimate(a, b, xy1));
+            (a, b) = (Widen(Lanes<T>.Eight(ref left, i + 8)), Widen(Lanes<T>.Eight(ref right, i + 8)));
+            (xx2, yy2, xy2) = (Vector512.MultiplyAddEstimate(a, a, xx2), Vector512.MultiplyAddEstimate(b, b, yy2), Vector512.MultiplyAddEstimate(a, b, xy2));
+            (a, b) = (Widen(Lanes<T>.Eight(ref left, i + 16)), Widen(Lanes<T>.Eight(ref right, i + 16)));
+            (xx3, yy3, xy3) = (Vector512.MultiplyAddEstimate(a, a, xx3), Vector512.MultiplyAddEstimate(b, b, yy3), Vector512.MultiplyAddEstimate(a, b, xy3));
+            (a, b) = (Widen(Lanes<T>.Eight(ref left, i + 24)), Widen(Lanes<T>.Eight(ref right, i + 24)));
+            (xx4, yy4, xy4) = (Vector512.MultiplyAddEstimate(a, a, xx4), Vector512.MultiplyAddEstimate(b, b, yy4), Vector512.MultiplyAddEstimate(a, b, xy4));
         }
         for (; i + 8 <= n; i += 8)
         {
-            Vector512<double> a = Widen(Vector256.LoadUnsafe(ref left, i)), b = Widen(Vector256.LoadUnsafe(ref right, i));
-            (xx1, yy1, xy1) = (xx1 + a * a, yy1 + b * b, xy1 + a * b);
+            Vector512<double> a = Widen(Lanes<T>.Eight(ref left, i)), b = Widen(Lanes<T>.Eight(ref right, i));
+            (xx1, yy1, xy1) = (Vector512.MultiplyAddEstimate(a, a, xx1), Vector512.MultiplyAddEstimate(b, b, yy1), Vector512.MultiplyAddEstimate(a, b, xy1));
         }
         double xx = Add(xx1 + xx2 + (xx3 + xx4)), yy = Add(yy1 + yy2 + (yy3 + yy4)), xy = Add(xy1 + xy2 + (xy3 + xy4));
         for (; i < n; i++)
         {
-            double a = x[(int)i], b = y[(int)i];
+            double a = Lanes<T>.One(ref left, i), b = Lanes<T>.One(ref right, i);
             (xx, yy, xy) = (xx + a * a, yy + b * b, xy + a * b);
         }
         return (xx, yy, xy);

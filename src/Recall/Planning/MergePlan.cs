@@ -86,12 +86,17 @@ public sealed record MergePlan
         if (asked.Length == 1) config = asked[0].Config;
         var weighting = config.Method == "recall" && alignment is null ? MakeWeighting(config, method, models) : null;
         var vocabulary = config.Tokenizer is null ? null : OutputVocabulary.Make(config, models, notes);
+        if (alignment is not null) vocabulary?.RequireUnchanged(alignment.Method);
         var modules = PlannedModule.All(asked, models, architecture, weighting is null || weighting.NeedsBase);
         var partial = options.Raw is { } rule ? new PartialInputs(rule) : null;
         var planned = TensorPlanner.Plan(modules, module => new(module, method, models, architecture, weighting, vocabulary, options.Seed) { Partial = partial }, notes);
+        if (options.WeightsFile is { } given && weighting is null)
+            notes.Add($"--weights {given}: is not read; the merge has no layer weights ('merge_method: recall' has)");
+        if (vocabulary is not null && !options.CopyTokenizer)
+            notes.Add("--no-copy-tokenizer: without effect where the config makes a tokenizer");
         if (planned.Count == 0) throw new RecallException($"{config.File}: there is nothing to merge: the models have no tensor in common");
         var (tensors, shards) = OutputLayout.Make(planned, options.ShardBytes);
-        if (vocabulary is null || weighting is not null) notes.AddRange(Vocabularies.Compare(models, weighting is not null || alignment is not null));
+        if (vocabulary is null || weighting is not null || alignment is not null) notes.AddRange(Vocabularies.Compare(models, weighting is not null || alignment is not null));
         var plan = new MergePlan
         {
             Config = config,
@@ -107,7 +112,7 @@ public sealed record MergePlan
             Weighting = weighting,
             Alignment = alignment,
             Notes = [],
-            Cost = alignment is null ? MergeCost.Of(tensors, shards, weighting, options) : MergeCost.OfAlignment(tensors, shards, alignment),
+            Cost = alignment is null ? MergeCost.Of(tensors, shards, weighting, options) : MergeCost.OfAlignment(tensors, shards, alignment, architecture.Block?.StoredTransposed == true),
         };
         var outputConfig = Planning.OutputConfig.Make(plan, modules, notes);
         if (vocabulary is not null) TokenNumbers.Follow(outputConfig, "config.json", vocabulary, donor, notes);

@@ -72,6 +72,22 @@ sealed class OutputVocabulary
         draft.Add(new AddedToken(0, asked.Token, false, false, false, Normalized: true, Special: false));
     }
 
+    /// <summary>Refuses an output whose rows are not, one by one, those that every model has.</summary>
+    /// <param name="method">Which needs it: all models read the same token ids in it.</param>
+    /// <exception cref="ConfigurationException">There is a model with other rows.</exception>
+    public void RequireUnchanged(string method)
+    {
+        for (int i = 0; i < _models.Length; i++)
+        {
+            long own = _models[i].Checkpoint.Find(_models[i].Architecture.Embedding)!.Shape[0];
+            if (_maps[i].IsWhole(i, own)) continue;
+            string rows = own == _maps[i].Rows ? "its tokens stand at other numbers, or are given other rows" : $"its embedding has {own} rows, the output's {_maps[i].Rows}";
+            throw _asked.Place.Error($"{method} lets all models read the same token ids, and with this key the output's vocabulary is not that of "
+                + $"{_models[i].Name}: {rows}; leave the key out where the models have one vocabulary, or give them one before the merge: "
+                + $"recall tokensurgeon MODEL DONOR OUT");
+        }
+    }
+
     /// <summary>True for a tensor whose rows are the vocabulary.</summary>
     public bool Covers(string name)
     {

@@ -32,9 +32,6 @@ public sealed record PlannedAlignment(string Method, ImmutableArray<PlannedExper
         var experts = config.Models.Where(entry => entry.Model != config.BaseModel).Select(entry =>
             Find(entry, entry.Model == (config.ReferenceModel ?? config.Models[^1].Model), given)).ToImmutableArray();
         if (method is null) return Choose(config, experts, given, notes);
-        if (config.Tokenizer is not null)
-            throw config.MethodPlace.Error($"{method} reads texts by one vocabulary: merge models that have the same, without the key "
-                + $"'tokenizer'");
         if (config.BaseModel is null) throw config.MethodPlace.Error($"{method} needs a base model: set base_model");
         foreach (var expert in experts) Require(expert, method);
         if (experts.IsEmpty) throw config.MethodPlace.Error($"{method} needs an expert beside the base model");
@@ -45,7 +42,7 @@ public sealed record PlannedAlignment(string Method, ImmutableArray<PlannedExper
         ICollection<string> notes)
     {
         int texts = experts.Count(expert => expert.Samples is not null), cards = experts.Count(expert => expert.Card is not null);
-        if (experts.Length < 2 || texts + cards == 0 || config.Tokenizer is not null) return null;
+        if (experts.Length < 2 || texts + cards == 0) return null;
         string why = $"{texts} of {experts.Length} experts have texts, {cards} a card";
         if (config.BaseModel is null)
         {

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Nodes;
 using Recall.Checkpoints;
 using Recall.Checkpoints.Architectures;
 using Recall.Configuration;
@@ -131,8 +132,9 @@ sealed class TensorPlanner
         }
     }
 
-    /// <summary>True for the two tensors that no model is without.</summary>
-    bool IsNeeded(string name) => _architecture.IsKnown && name.Length > 0 && (name == _architecture.Embedding || name == _architecture.FinalNorm)
+    /// <summary>True for the two tensors that no model is without, a few families excepted.</summary>
+    bool IsNeeded(string name) => _architecture.IsKnown && name.Length > 0
+        && (name == _architecture.Embedding || (name == _architecture.FinalNorm && !_architecture.FinalNormMayLack))
         && _architecture.ModuleOf(name) == _module.Name && _module.LayerOf(name) is null;
 
     /// <summary>A norm's or head's weight, or the bias beside it.</summary>
@@ -169,7 +171,11 @@ sealed class TensorPlanner
         {
             var lacking = Enumerable.Range(0, sources.Length).First(i => found[i] is null);
             if (required)
-                throw new RecallException(sources[lacking].Describe($"model {_models[sources[lacking].Model].Name} lacks tensor {names[lacking]}"));
+            {
+                string why = have.Count > 0 ? $", which {_models[sources[have[0]].Model].Name} has" : $", which a model of class {_architecture.ClassNames.FirstOrDefault()} needs";
+                throw new RecallException(sources[lacking].Describe(
+                    $"model {_models[sources[lacking].Model].Name} lacks tensor {names[lacking]}{why}: are all of its files there, and is its config.json its own?"));
+            }
             string only = string.Join(", ", have.Select(i => _models[sources[i].Model].Name).Distinct());
             if ((_architecture.IsKnown && rule == Rule.None) || sources.Any(source => source.Model == slice.Base && !have.Exists(i => sources[i].Model == slice.Base)))
             {
@@ -265,14 +271,33 @@ sealed class TensorPlanner
         if (_method.Shapes == ShapeRule.CropEmbeddings && matrices)
         {
             long rows = tensors.Min(tensor => tensor.Shape[0]), columns = tensors.Min(tensor => tensor.Shape[1]);
-            _notes.Add($"{inputs.Name}: the models have {string.Join(", ", tensors.Select(tensor => tensor.Shape))}: cut to [{rows}, {columns}], which all have");
+            _notes.Add($"{inputs.Name}: the models have {string.Join(", ", tensors.Select(tensor => tensor.Shape))}: cut to [{rows}, {columns}], which all have{WithoutLoss}");
             return (inputs with { Shape = new Shape(rows, columns) }, [.. tensors.Select(tensor => Crop(tensor, rows, columns))]);
         }
         if (_method.Shapes == ShapeRule.CropToBaseOrSkip && inputs.BaseIndex >= 0) return FitToBase(inputs, tensors, matrices);
         int other = 1 + tensors.Skip(1).TakeWhile(tensor => tensor.Shape == tensors[0].Shape).Count();
         throw new RecallException(
             $"{_config.File}: {inputs.Name}: the shapes differ: {tensors[0].Shape} in {inputs.ModelNames[0]}, {tensors[other].Shape} in {inputs.ModelNames[other]}"
-            + (inputs.IsEmbedding ? "; models with different vocabularies merge with a 'tokenizer' key" : ""));
+            + (!inputs.IsEmbedding ? Sizes(inputs.ModelNames[0], inputs.ModelNames[other])
+                : _method is LeastSquares
+                ? $"; {_method.Name} lets all models read the same token ids: give them one vocabulary first, by recall tokensurgeon MODEL DONOR OUT"
+                : "; models with different vocabularies merge with a 'tokenizer' key"));
+    }
+
+    /// <summary>How to keep what is cut off.</summary>
+    string WithoutLoss => _config.Tokenizer is null && _models.Any(model => model.Checkpoint.Files.Any(file => file.Name == "tokenizer.json"))
+        ? " (tokenizer_source: union keeps every token)" : "";
+
+    static readonly string[] SizeKeys = ["hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim"];
+
+    /// <summary>What the configs of two models say of their sizes, and what to do.</summary>
+    string Sizes(string first, string second)
+    {
+        JsonObject Config(string name) => _models.First(model => model.Name == name).Checkpoint.Config;
+        var (a, b) = (Config(first), Config(second));
+        var differ = SizeKeys.Where(key => a[key] is not null && b[key] is not null && !JsonNode.DeepEquals(a[key], b[key]))
+            .Select(key => $"{key} is {a[key]!.ToJsonString()} and {b[key]!.ToJsonString()}").ToList();
+        return $"{(differ.Count == 0 ? "" : $" ({string.Join(", ", differ)})")}; only models of the same sizes can be merged";
     }
 
     (TensorInputs, ImmutableArray<TensorSource>) FitToBase(TensorInputs inputs, ImmutableArray<TensorSource> tensors, bool matrices)
@@ -290,7 +315,7 @@ sealed class TensorPlanner
             {
                 if (tensors[i].Shape[0] < shape[0] || tensors[i].Shape[1] < shape[1])
                     throw new RecallException($"{_config.File}: {inputs.Name}: {inputs.ModelNames[i]} has {tensors[i].Shape}, less than the base's {shape}");
-                _notes.Add($"{inputs.Name}: {inputs.ModelNames[i]} has {tensors[i].Shape}: cut to the base's {shape}");
+                _notes.Add($"{inputs.Name}: {inputs.ModelNames[i]} has {tensors[i].Shape}: cut to the base's {shape}{WithoutLoss}");
                 fitted[i] = Crop(tensors[i], shape[0], shape[1]);
                 keep.Add(i);
             }

@@ -6,6 +6,9 @@ namespace Recall.Representations;
 public sealed class AttentionContext : IDisposable
 {
     readonly Dictionary<int, Tensor> _masks = [];   // by window; 0: none
+    readonly Dictionary<RopeOptions, Rotation> _rotations = [];
+    readonly double? _scale;                        // of the scores; null: 1/√D
+    readonly double _cap;                           // of the scores; 0: none
     readonly Tensor? _real;                         // [B, keys] bool; null where no padding comes before a real token
     readonly long _queries, _past;
 
@@ -16,22 +19,20 @@ public sealed class AttentionContext : IDisposable
         _queries = positions.shape[1];
         _past = past;
         _real = real;
-        var rope = options.Rope;
-        var frequencies = tensor(rope.Frequencies(options.HeadDim, past + _queries)).to_type(ScalarType.Float32);
-        var angles = (positions.to_type(ScalarType.Float32).unsqueeze(-1) * frequencies).unsqueeze(1);
-        angles = cat([angles, angles], -1);
-        Cosine = angles.cos().Times(rope.AttentionFactor).to_type(type).DetachFromDisposeScope();
-        Sine = angles.sin().Times(rope.AttentionFactor).to_type(type).DetachFromDisposeScope();
-        if (rope.QueryScalingBeta == 0) return;
-        var periods = positions.floor_divide(rope.OriginalMaxPositions).to_type(ScalarType.Float32);
-        QueryScale = (1 + rope.QueryScalingBeta * periods.log1p()).to_type(type).unsqueeze(1).unsqueeze(-1).DetachFromDisposeScope();
+        (_scale, _cap) = (options.AttentionScale, options.AttentionCap);
+        Positions = positions.alias().DetachFromDisposeScope();
+        foreach (var rope in options.Kinds.Select(kind => kind.Rope).OfType<RopeOptions>().Distinct())
+            _rotations.Add(rope, new Rotation(rope, positions, past + _queries, type));
+        if (options.Kinds[0].Rope is not { QueryScalingBeta: not 0 } scaled) return;
+        var periods = positions.floor_divide(scaled.OriginalMaxPositions).to_type(ScalarType.Float32);
+        QueryScale = (1 + scaled.QueryScalingBeta * periods.log1p()).to_type(type).unsqueeze(1).unsqueeze(-1).DetachFromDisposeScope();
     }
 
-    /// <summary>Cosines: [B or 1, 1, T, D].</summary>
-    public Tensor Cosine { get; }
+    /// <summary>Position of each token: [B or 1, T] int64.</summary>
+    public Tensor Positions { get; }
 
-    /// <summary>Sines: [B or 1, 1, T, D].</summary>
-    public Tensor Sine { get; }
+    /// <summary>Turns the first values of each head by the token's position: [B, H, T, D] → [B, H, T, D].</summary>
+    public Tensor Rotate(Tensor heads, RopeOptions rope) => _rotations[rope].Apply(heads);
 
     /// <summary>Factors of the queries: [B or 1, 1, T, 1]; null: none.</summary>
     public Tensor? QueryScale { get; }
@@ -69,15 +70,43 @@ public sealed class AttentionContext : IDisposable
     /// </summary>
     public Tensor Attend(Tensor queries, Tensor keys, Tensor values, int? window)
     {
-        // [B, H, T, D], [B, H, past + T, D] twice → [B, H, T, D]
+        // [B, H, T, D], [B, Hkv, past + T, D] twice → [B, H, T, D]
         long reach = window is { } tokens && tokens < _past + _queries ? tokens : 0;
+        if (_real is null && _past == 0 && _cap == 0 && BlockKernels.Serve(queries, keys, values))
+            return BlockKernels.Attend(queries, keys, values, _scale ?? 1 / Math.Sqrt(queries.shape[3]), reach > 0 ? reach : _queries);
+        long group = queries.shape[1] / keys.shape[1];
+        (keys, values) = (Repeat(keys, group), Repeat(values, group));
+        if (_cap > 0) return AttendCapped(queries, keys, values, reach);
+        if (_scale is { } scale) queries = queries.Times(scale * Math.Sqrt(queries.shape[3]));
         if (_real is null && reach == 0 && _past == 0)
             return nn.functional.scaled_dot_product_attention(queries, keys, values, is_casual: true);
-        if (!_masks.TryGetValue((int)reach, out var mask)) _masks.Add((int)reach, mask = Mask(reach));
-        return nn.functional.scaled_dot_product_attention(queries, keys, values, mask);
+        return nn.functional.scaled_dot_product_attention(queries, keys, values, Mask(reach));
+    }
+
+    Tensor AttendCapped(Tensor queries, Tensor keys, Tensor values, long reach)
+    {
+        using var scope = NewDisposeScope();
+        double scale = _scale ?? 1 / Math.Sqrt(queries.shape[3]);
+        var scores = queries.matmul(keys.transpose(2, 3)).Times(scale / _cap).tanh().Times(_cap);
+        scores = scores.HiddenWhere(Mask(reach).logical_not());
+        return nn.functional.softmax(scores, -1, ScalarType.Float32).to_type(values.dtype).matmul(values).MoveToOuterDisposeScope();
+    }
+
+    static Tensor Repeat(Tensor x, long group)
+    {
+        // [B, Hkv, T, D] → [B, Hkv·group, T, D]: each head for the queries of its group
+        if (group == 1) return x;
+        var (rows, heads, tokens, dim) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3]);
+        return x.unsqueeze(2).expand(rows, heads, group, tokens, dim).reshape(rows, heads * group, tokens, dim);
     }
 
     Tensor Mask(long reach)
+    {
+        if (!_masks.TryGetValue((int)reach, out var mask)) _masks.Add((int)reach, mask = MakeMask(reach));
+        return mask;
+    }
+
+    Tensor MakeMask(long reach)
     {
         // → [B or 1, 1, T, past + T] bool
         using var scope = NewDisposeScope();
@@ -97,8 +126,8 @@ public sealed class AttentionContext : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        Cosine.Dispose();
-        Sine.Dispose();
+        Positions.Dispose();
+        foreach (var rotation in _rotations.Values) rotation.Dispose();
         QueryScale?.Dispose();
         foreach (var mask in _masks.Values) mask.Dispose();
     }

@@ -8,41 +8,73 @@ static class BlockOptionsReader
 {
     const int MostLayers = 10_000, MostValues = 1 << 24;
 
-    public static BlockOptions Read(ModelConfig config)
+    /// <summary>Reads.</summary>
+    /// <param name="config">The config.</param>
+    /// <param name="has">Whether the checkpoint has a tensor.</param>
+    /// <param name="tensors">The names of all its tensors; none: as published.</param>
+    public static BlockOptions Read(ModelConfig config, Func<string, bool> has, IReadOnlyCollection<string> tensors)
     {
-        var family = Family(config);
+        var family = Family(config).In(tensors);
         var traits = family.Block!;
-        if (config.Has("quantization_config"))
-            throw config.Error("quantization_config",
-                "says that the weights are quantised; Recall computes with plain ones: name the model they were made from");
-        int hidden = config.Integer("hidden_size", 1, MostValues), heads = config.Integer("num_attention_heads", 1, MostValues);
-        int keyValueHeads = config.Integer("num_key_value_heads", 1, MostValues, heads);
-        if (heads % keyValueHeads != 0)
-            throw config.Error("num_key_value_heads", $"is {keyValueHeads}, which does not divide the {heads} attention heads");
-        int headDim = HeadDim(config, traits, hidden, heads);
+        Refuse(config, traits);
+        int hidden = config.Integer(traits.Sizes.Hidden, 1, MostValues), heads = config.Integer(traits.Sizes.Heads, 1, MostValues);
+        int keyValueHeads = KeyValueHeads(config, heads);
+        int headDim = HeadDim(config, traits, hidden, heads, family.Positions.Length > 0);
         if ((long)heads * headDim > MostValues) throw config.Error("head_dim", $"of {headDim} with {heads} heads makes no model");
-        int maxPositions = config.Integer("max_position_embeddings", 1, int.MaxValue, traits.DefaultMaxPositions);
-        bool attentionBias = traits.AttentionBias == AttentionBias.ByConfig && config.Flag("attention_bias");
+        int layers = config.Integer(family.LayerCountKey ?? "num_hidden_layers", 1, MostLayers);
+        int maxPositions = config.Integer(traits.Sizes.Positions, 1, int.MaxValue, traits.DefaultMaxPositions);
+        bool multipliers = traits.Multipliers;
+        double logitScale = traits.DefaultLogitScale is { } scale ? config.Number("logit_scale", double.NegativeInfinity, scale) : 1;
         return new BlockOptions
         {
             HiddenSize = hidden,
             Heads = heads,
             KeyValueHeads = keyValueHeads,
             HeadDim = headDim,
-            IntermediateSize = config.Integer("intermediate_size", 1, MostValues),
+            IntermediateSize = config.Integer(traits.Sizes.Intermediate, 1, MostValues,
+                traits.Sizes.DefaultIntermediate > 0 ? traits.Sizes.DefaultIntermediate * hidden : null),
             VocabularySize = config.Integer("vocab_size", 1, MostValues),
             MaxPositions = maxPositions,
-            NormEpsilon = config.Number("rms_norm_eps", 0, 1e-6),
-            Activation = ReadActivation(config),
-            Rope = RopeOptions.Read(config, maxPositions),
-            QueryKeyValueBias = attentionBias || traits.AttentionBias == AttentionBias.QueryKeyValue,
-            OutputBias = attentionBias,
-            MlpBias = traits.MlpBiasByConfig && config.Flag("mlp_bias"),
-            QueryKeyNorm = traits.QueryKeyNorm,
-            Windows = Windows(config, traits, config.Integer(family.LayerCountKey ?? "num_hidden_layers", 1, MostLayers)),
-            TiedEmbeddings = config.Flag("tie_word_embeddings"),
+            Norm = new NormOptions(traits.NormEpsilonKey.Length == 0 ? traits.DefaultNormEpsilon
+                : config.Number(traits.NormEpsilonKey, 0, traits.DefaultNormEpsilon))
+            {
+                Centered = traits.LayerNorm, PlusOne = traits.NormPlusOne, Bias = traits.NormBias, Bare = !traits.NormWeight,
+            },
+            Activation = ReadActivation(config, traits),
+            QueryKeyValueBias = Bias(config, traits.QueryKeyValueBias),
+            OutputBias = Bias(config, traits.OutputBias),
+            MlpBias = Bias(config, traits.MlpBias),
+            Parallel = traits.ParallelKey is { } key ? config.Flag(key, traits.Parallel) : traits.Parallel,
+            AttentionScale = traits.DefaultQueryScalar is { } scalar ? 1 / Math.Sqrt(config.Number("query_pre_attn_scalar", 0, scalar))
+                : multipliers ? config.Number("attention_multiplier", 0, 1)
+                : config.Flag("scale_attn_weights", true) ? null : 1,
+            AttentionCap = Cap("attn_logit_softcapping", traits.DefaultCaps.Attention),
+            ClipQueryKeyValue = traits.Clipped && config.Has("clip_qkv") ? config.Number("clip_qkv", 0) : 0,
+            EmbeddingScale = multipliers ? config.Number("embedding_multiplier", 0, 1) : traits.RootEmbeddingScale ? Math.Sqrt(hidden) : 1,
+            ResidualScale = multipliers ? config.Number("residual_multiplier", 0, 1) : 1,
+            LogitScale = multipliers ? 1 / config.Number("logits_scaling", 0, 1) : logitScale,
+            LogitCap = Cap("final_logit_softcapping", traits.DefaultCaps.Logits),
+            Kinds = Kinds(config, family, layers, headDim, maxPositions, MixtureReader.Read(config, family, hidden, has)),
+            TiedEmbeddings = config.Flag("tie_word_embeddings", traits.DefaultTied),
             Names = family,
         };
+
+        // A null in the file means none; the default holds where the key is absent.
+        double Cap(string name, double @default) => config.Has(name) ? config.Number(name, 0)
+            : config.Values.ContainsKey(name) ? 0 : @default;
+    }
+
+    static bool Bias(ModelConfig config, BiasRule rule) => rule.Key is { } key ? config.Flag(key, rule.Default) : rule.Default;
+
+    static void Refuse(ModelConfig config, BlockTraits traits)
+    {
+        if (config.Has("quantization_config"))
+            throw config.Error("quantization_config",
+                "says that the weights are quantised; Recall computes with plain ones: name the model they were made from");
+        foreach (string flag in traits.Refused)
+            if (config.Flag(flag)) throw config.Error(flag, "is true; Recall computes models of this family without it only");
+        foreach (string flag in traits.Needed)
+            if (!config.Flag(flag, true)) throw config.Error(flag, "is false; Recall computes models of this family with it only");
     }
 
     static Architecture Family(ModelConfig config)
@@ -63,57 +95,67 @@ static class BlockOptionsReader
             + $"Recall has no forward pass for it; it has one for the language models of {names}");
     }
 
-    static int HeadDim(ModelConfig config, BlockTraits traits, int hidden, int heads)
+    static int KeyValueHeads(ModelConfig config, int heads)
+    {
+        int count = config.Integer("num_key_value_heads", 1, MostValues, config.Flag("multi_query") ? 1 : heads);
+        return heads % count == 0 ? count
+            : throw config.Error("num_key_value_heads", $"is {count}, which does not divide the {heads} attention heads");
+    }
+
+    static int HeadDim(ModelConfig config, BlockTraits traits, int hidden, int heads, bool positions)
     {
         int? @default = config.Has("head_dim") ? null : traits.DefaultHeadDim;
         if (@default is null && !config.Has("head_dim"))
         {
             if (hidden % heads != 0)
-                throw config.Error("hidden_size", $"is {hidden}, which {heads} attention heads do not divide, and there is no head_dim");
+                throw config.Error(traits.Sizes.Hidden, $"is {hidden}, which {heads} attention heads do not divide, and there is no head_dim");
             @default = hidden / heads;
         }
         int headDim = config.Integer("head_dim", 2, MostValues, @default);
-        return headDim % 2 == 0
+        return headDim % 2 == 0 || positions
             ? headDim
             : throw config.Error("head_dim", $"is {headDim}; rotary positions turn pairs of values, so it must be even");
     }
 
-    static Activation ReadActivation(ModelConfig config) => (config.Text("hidden_act") ?? "silu") switch
-    {
-        "silu" or "swish" => Activation.Silu,
-        "gelu" => Activation.Gelu,
-        "gelu_new" or "gelu_pytorch_tanh" => Activation.GeluTanh,
-        "relu" => Activation.Relu,
-        var other => throw config.Error("hidden_act", $"is {Quoted.Of(other)}; Recall computes silu, gelu, gelu_pytorch_tanh and relu"),
-    };
-
-    static ImmutableArray<int?> Windows(ModelConfig config, BlockTraits traits, int layers)
-    {
-        int? window = traits.Window switch
+    static Activation ReadActivation(ModelConfig config, BlockTraits traits) =>
+        (config.Text(traits.Activation.Key) ?? traits.Activation.Default) switch
         {
-            WindowRule.Never => null,
-            WindowRule.FromLayer when !config.Flag("use_sliding_window") => null,
-            // A null in the file means none; the default holds where the key is absent.
-            _ when config.Has("sliding_window") => config.Integer("sliding_window", 1, int.MaxValue),
-            _ when config.Values.ContainsKey("sliding_window") => null,
-            _ => traits.DefaultWindow,
+            "silu" or "swish" => Activation.Silu,
+            "gelu" => Activation.Gelu,
+            "gelu_new" or "gelu_pytorch_tanh" or "gelu_fast" => Activation.GeluTanh,
+            "relu" => Activation.Relu,
+            "relu2" => Activation.ReluSquared,
+            var other => throw config.Error(traits.Activation.Key,
+                $"is {Quoted.Of(other)}; Recall computes silu, gelu, gelu_pytorch_tanh, relu and relu2"),
         };
-        if (window is null) return [.. Enumerable.Repeat<int?>(null, layers)];
-        if (traits.Window is WindowRule.ByLayerType or WindowRule.FromLayer && config.Texts("layer_types") is { } types)
+
+    static ImmutableArray<LayerKind> Kinds(
+        ModelConfig config, Architecture family, int layers, int headDim, int maxPositions, Func<int, MixtureOptions?> mixture)
+    {
+        var (traits, positions) = (family.Block!, family.Positions.Length > 0);
+        var windows = WindowReader.Read(config, traits, layers);
+        var (rope, local) = positions ? default : RopeReader.Read(config, traits, headDim, maxPositions);
+        var unrotated = Unrotated(config, traits, windows);
+        return [.. windows.Select((window, layer) =>
+            new LayerKind(window, unrotated[layer] ? null : window is null ? rope : local, mixture(layer)))];
+    }
+
+    static bool[] Unrotated(ModelConfig config, BlockTraits traits, ImmutableArray<int?> windows)
+    {
+        switch (traits.Unrotated)
         {
-            if (types.Length != layers) throw config.Error("layer_types", $"has {types.Length} entries for {layers} layers");
-            return
-            [
-                .. types.Select(type => type switch
+            case UnrotatedRule.WithoutWindow when windows.Any(window => window is not null):
+                return [.. windows.Select(window => window is null)];
+            case UnrotatedRule.ByList:
+                if (config.Values["no_rope_layers"] is System.Text.Json.Nodes.JsonArray list)
                 {
-                    "sliding_attention" => window,
-                    "full_attention" => null,
-                    _ => throw config.Error("layer_types",
-                        $"holds {Quoted.Of(type)}; Recall computes full_attention and sliding_attention"),
-                }),
-            ];
+                    if (list.Count != windows.Length) throw config.Error("no_rope_layers", $"has {list.Count} entries for {windows.Length} layers");
+                    return [.. list.Select(entry => entry?.ToJsonString() is "0" or "false")];
+                }
+                int every = config.Integer("no_rope_layer_interval", 1, int.MaxValue, 4);
+                return [.. Enumerable.Range(1, windows.Length).Select(layer => layer % every == 0)];
+            default:
+                return new bool[windows.Length];
         }
-        int first = traits.Window == WindowRule.FromLayer ? config.Integer("max_window_layers", 0, int.MaxValue, 28) : 0;
-        return [.. Enumerable.Range(0, layers).Select(layer => layer >= first ? window : null)];
     }
 }

@@ -11,16 +11,18 @@ public delegate Tensor ModelLinearLayer(Block block, string name, Tensor input);
 public sealed class LanguageModel : IDisposable
 {
     readonly ImmutableArray<Block> _blocks;
+    readonly ModelHead _head;
 
     LanguageModel(BlockOptions options, ScalarType type, ImmutableSortedDictionary<string, Tensor> weights)
     {
         Options = options;
         Type = type;
         Weights = weights;
+        _head = new ModelHead(options, weights);
         _blocks =
         [
             .. Enumerable.Range(0, options.Layers).Select(layer => new Block(options, layer,
-                options.LayerTensors().ToImmutableDictionary(tensor => tensor.Name, tensor => weights[options.NameOf(layer, tensor.Name)]))),
+                options.LayerTensors(layer).ToImmutableDictionary(tensor => tensor.Name, tensor => weights[options.NameOf(layer, tensor.Name)]))),
         ];
     }
 
@@ -40,8 +42,9 @@ public sealed class LanguageModel : IDisposable
     /// <exception cref="RecallException">No forward pass for the family, or tensors that do not fit the config.</exception>
     public static LanguageModel Load(Checkpoint checkpoint, ScalarType type = ScalarType.Float32, CancellationToken cancellation = default)
     {
+        TorchMemory.Keep();
         var options = BlockOptions.Read(checkpoint);
-        var tensors = Tensors(options, checkpoint).ToList();
+        var tensors = Tensors(options).ToList();
         foreach (var (name, shape) in tensors) checkpoint.Require(name, shape);
         var weights = ImmutableSortedDictionary.CreateBuilder<string, Tensor>(StringComparer.Ordinal);
         var reader = new TileReader();
@@ -61,24 +64,33 @@ public sealed class LanguageModel : IDisposable
         return new LanguageModel(options, type, weights.ToImmutable());
     }
 
-    static IEnumerable<(string Name, Shape Shape)> Tensors(BlockOptions options, Checkpoint checkpoint)
+    static IEnumerable<(string Name, Shape Shape)> Tensors(BlockOptions options)
     {
-        yield return (options.Names.Embedding, new Shape(options.VocabularySize, options.HiddenSize));
+        foreach (var tensor in options.OuterTensors()) yield return tensor;
         for (int layer = 0; layer < options.Layers; layer++)
-        {
-            foreach (var (name, shape) in options.LayerTensors()) yield return (options.NameOf(layer, name), shape);
-        }
-        yield return (options.Names.FinalNorm, new Shape(options.HiddenSize));
-        if (!options.TiedEmbeddings) yield return (options.Names.Head, new Shape(options.VocabularySize, options.HiddenSize));
+            foreach (var (name, shape) in options.LayerTensors(layer)) yield return (options.NameOf(layer, name), shape);
     }
 
     /// <summary>What goes into the first block.</summary>
-    public Tensor Embed(Tensor ids)
+    /// <exception cref="RecallException">More tokens than the model has positions.</exception>
+    public Tensor Embed(Tensor ids, AttentionContext context)
     {
         // [B, T] int64 → [B, T, d]
-        using var flat = ids.reshape(-1);
-        using var rows = Weights[Options.Names.Embedding].index_select(0, flat);
-        return rows.view(ids.shape[0], ids.shape[1], Options.HiddenSize);
+        using var scope = NewDisposeScope();
+        var states = Rows(Options.Names.Embedding, ids);
+        if (Options.EmbeddingScale != 1) states = states.Times(Options.EmbeddingScale);
+        if (!Options.HasPositionTable) return states.MoveToOuterDisposeScope();
+        TokenEmbedding.RequirePositions(Options, context.Positions.max().item<long>() + 1, Options.Names.ModelType);
+        var positions = Options.Traits.PositionOffset == 0 ? context.Positions : context.Positions + Options.Traits.PositionOffset;
+        return states.Plus(Rows(Options.Names.Positions, positions)).MoveToOuterDisposeScope();
+    }
+
+    Tensor Rows(string table, Tensor numbers)
+    {
+        // [B, T] int64 → [B, T, d]
+        using var flat = numbers.reshape(-1);
+        using var rows = Weights[table].index_select(0, flat);
+        return rows.view(numbers.shape[0], numbers.shape[1], Options.HiddenSize);
     }
 
     /// <summary>All blocks, one after the other: the last one's output, before the final norm.</summary>
@@ -86,7 +98,7 @@ public sealed class LanguageModel : IDisposable
     {
         // [B, T] int64 → [B, T, d]
         using var scope = NewDisposeScope();
-        var hidden = Embed(ids);
+        var hidden = Embed(ids, context);
         foreach (var block in _blocks)
         {
             var next = block.Forward(hidden, context, linear is null ? null : (name, input) => linear(block, name, input), cache);
@@ -98,16 +110,14 @@ public sealed class LanguageModel : IDisposable
     }
 
     /// <summary>The final norm of the last block's output.</summary>
-    public Tensor Normalize(Tensor hidden) =>
-        // [..., d] → [..., d]
-        Block.RmsNorm(hidden, Weights[Options.Names.FinalNorm], Options.NormEpsilon);
+    public Tensor Normalize(Tensor hidden) => _head.Normalize(hidden);
 
     /// <summary>A score for every token of the vocabulary, from the last block's output.</summary>
     public Tensor Logits(Tensor hidden)
     {
         // [..., d] → [..., V]
         using var normed = Normalize(hidden);
-        return nn.functional.linear(normed, Weights[Options.TiedEmbeddings ? Options.Names.Embedding : Options.Names.Head]);
+        return _head.Scores(normed, Weights[Options.HeadWeight]);
     }
 
     /// <inheritdoc/>

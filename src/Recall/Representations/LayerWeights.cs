@@ -17,7 +17,7 @@ public sealed class LayerWeights : IDisposable
     public LayerWeights(BlockOptions options, ScalarType type = ScalarType.Float32)
     {
         _options = options;
-        _tensors = options.LayerTensors().ToImmutableDictionary(
+        _tensors = Enumerable.Range(0, options.Layers).SelectMany(options.LayerTensors).DistinctBy(tensor => tensor.Name).ToImmutableDictionary(
             tensor => tensor.Name, tensor => empty([.. tensor.Shape.Dimensions], type).DetachFromDisposeScope());
     }
 
@@ -27,8 +27,8 @@ public sealed class LayerWeights : IDisposable
     /// <exception cref="RecallException">A tensor is missing or of another shape.</exception>
     public Block Read(Checkpoint checkpoint, int layer, TileReader reader)
     {
-        foreach (var (name, shape) in _options.LayerTensors()) checkpoint.Require(_options.NameOf(layer, name), shape);
-        foreach (var (name, shape) in _options.LayerTensors())
+        foreach (var (name, shape) in _options.LayerTensors(layer)) checkpoint.Require(_options.NameOf(layer, name), shape);
+        foreach (var (name, shape) in _options.LayerTensors(layer))
             checkpoint.Require(_options.NameOf(layer, name), shape).ReadInto(_tensors[name], reader);
         return new Block(_options, layer, _tensors);
     }

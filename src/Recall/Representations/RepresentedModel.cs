@@ -29,8 +29,7 @@ sealed class RepresentedModel(string name, Checkpoint checkpoint) : IDisposable
             throw new RecallException($"{first.Name} has {first.Options.Layers} layers of hidden size {first.Options.HiddenSize}, {Name} has "
                 + $"{Options.Layers} of {Options.HiddenSize}: their representations cannot be compared");
         }
-        var (own, others) = (Options.LayerTensors().ToList(), first.Options.LayerTensors().ToList());
-        var different = own.Except(others).Concat(others.Except(own)).FirstOrDefault();
+        var different = Options.DifferenceFrom(first.Options);
         if (different.Name is null) return;
         throw new RecallException($"{first.Name} and {Name} have different blocks: {different.Name} has shape {different.Shape} in one of them only");
     }
@@ -49,47 +48,20 @@ sealed class RepresentedModel(string name, Checkpoint checkpoint) : IDisposable
     }
 
     public IEnumerable<TensorSource> Sources(int layer) => layer == 0
-        ? [checkpoint.Require(Options.Names.Embedding, EmbeddingShape)]
-        : Options.LayerTensors().Select(tensor => checkpoint.Require(Options.NameOf(layer - 1, tensor.Name), tensor.Shape));
-
-    Shape EmbeddingShape => new(Options.VocabularySize, Options.HiddenSize);
+        ? [checkpoint.Require(Options.Names.Embedding, Options.EmbeddingShape)]
+        : Options.LayerTensors(layer - 1).Select(tensor => checkpoint.Require(Options.NameOf(layer - 1, tensor.Name), tensor.Shape));
 
     /// <summary>Prepares positions and masks; those of the first model serve all that turn the same way.</summary>
     public void Begin(ImmutableArray<TokenBatch> batches, RepresentedModel first, ScalarType type)
     {
-        _ownContexts = ReferenceEquals(this, first) || Options.Rope != first.Options.Rope;
+        _ownContexts = ReferenceEquals(this, first) || !Options.SamePositions(first.Options);
         _contexts = _ownContexts ? [.. batches.Select(batch => AttentionContext.Of(Options, batch, type))] : first._contexts;
     }
 
     public void Embed(ImmutableArray<TokenBatch> batches, ScalarType type, TileReader reader)
     {
-        var source = checkpoint.Require(Options.Names.Embedding, EmbeddingShape);
-        var rows = new Dictionary<long, float[]>();
-        reader.BeginTensor();
-        foreach (long id in batches.SelectMany(batch => batch.Ids.data<long>()).Distinct().Order())
-        {
-            reader.Begin(Options.HiddenSize);
-            var row = new float[Options.HiddenSize];
-            source.Read(reader, id * Options.HiddenSize, row);
-            rows.Add(id, row);
-        }
-        _hidden = [.. batches.Select(batch => Embed(batch, rows, type))];
-    }
-
-    Tensor Embed(TokenBatch batch, Dictionary<long, float[]> rows, ScalarType type)
-    {
-        // [B, T] → [B, T, d]
-        var ids = batch.Ids.data<long>();
-        using var scope = NewDisposeScope();
-        var states = empty([.. batch.Ids.shape, Options.HiddenSize], ScalarType.Float32);
-        var values = MemoryMarshal.Cast<byte, float>(states.bytes);
-        int at = 0;
-        foreach (long id in ids)
-        {
-            rows[id].CopyTo(values[at..]);
-            at += Options.HiddenSize;
-        }
-        return states.to_type(type).DetachFromDisposeScope();
+        var embedding = new TokenEmbedding(checkpoint, Options, batches, reader);
+        _hidden = [.. batches.Select(batch => embedding.Of(batch, type).DetachFromDisposeScope())];
     }
 
     public void Forward(Block block, CancellationToken cancellation)
@@ -129,9 +101,9 @@ sealed class RepresentedModel(string name, Checkpoint checkpoint) : IDisposable
         using var quiet = no_grad();
         using var scope = NewDisposeScope();
         int hidden = Options.HiddenSize, vocabulary = Options.VocabularySize;
-        using var norm = checkpoint.Read(Options.Names.FinalNorm, new Shape(hidden), type, reader);
-        var head = checkpoint.Require(Options.TiedEmbeddings ? Options.Names.Embedding : Options.Names.Head, EmbeddingShape);
-        var states = Representations.Block.RmsNorm(States(batches, text), norm, Options.NormEpsilon);
+        using var head = ModelHead.Read(checkpoint, Options, type, reader);
+        var source = checkpoint.Require(Options.HeadWeight, Options.EmbeddingShape);
+        var states = head.Normalize(States(batches, text));
         var logits = new float[states.shape[0] * vocabulary];
         var weights = empty([HeadRows, hidden], type);
         for (int first = 0; first < vocabulary; first += HeadRows)
@@ -139,8 +111,8 @@ sealed class RepresentedModel(string name, Checkpoint checkpoint) : IDisposable
             using var part = NewDisposeScope();
             int count = Math.Min(HeadRows, vocabulary - first);
             var rows = weights.narrow(0, 0, count);
-            new RowRange(head, first, count).ReadInto(rows, reader);
-            var values = MemoryMarshal.Cast<byte, float>(nn.functional.linear(states, rows).to_type(ScalarType.Float32).contiguous().bytes);
+            new RowRange(source, first, count).ReadInto(rows, reader);
+            var values = MemoryMarshal.Cast<byte, float>(head.Scores(states, rows, first).to_type(ScalarType.Float32).contiguous().bytes);
             for (int token = 0; token < states.shape[0]; token++)
                 values.Slice(token * count, count).CopyTo(logits.AsSpan(token * vocabulary + first));
         }

@@ -24,7 +24,7 @@ public static class SampleReader
         var texts = SampleTexts.Read(path, options.Text, "recall.text");
         if (texts.Count == 0) throw new RecallException($"{path}: holds no texts; recall needs at least two to compare models by");
         bool chosen = SamplesFile.IsSelection(texts.Select(text => text.Fields));
-        var rows = chosen ? Enumerable.Range(0, texts.Count) : TypicalSamples.Draw(texts.Count, options.Candidates, options.Seed);
+        var rows = chosen ? Enumerable.Range(0, texts.Count) : TypicalSamples.Draw(texts.Count, options.Candidates ?? RecallOptions.DefaultCandidates, options.Seed);
         var tokenizer = texts.All(text => text.Ids is not null) ? null : Tokenizer.Load(reference);
         return ([.. rows.Select(row => Read(texts[row], chosen, tokenizer, options))], chosen);
     }

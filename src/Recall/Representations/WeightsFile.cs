@@ -44,7 +44,7 @@ public sealed record WeightsFile(
         Add("pooling", Options.Pooling.ToString().ToLowerInvariant());
         Add("cluster_layer", Options.ClusterLayer);
         Add("count", Options.Count);
-        Add("candidates", Options.Candidates);
+        Add("candidates", Options.Candidates ?? RecallOptions.DefaultCandidates);
         Add("max_tokens", Options.MaxTokens);
         Add("compute", Options.Compute.ToString().ToLowerInvariant());
         Add("seed", Options.Seed);

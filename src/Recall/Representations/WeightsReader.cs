@@ -95,7 +95,7 @@ sealed class WeightsReader(string path)
             Compute = Word(root, "compute", defaults.Compute),
             ClusterLayer = Integer(root, "cluster_layer", "", int.MinValue, defaults.ClusterLayer),
             Count = Integer(root, "count", "", 1, defaults.Count),
-            Candidates = Integer(root, "candidates", "", 1, defaults.Candidates),
+            Candidates = Integer(root, "candidates", "", 1, RecallOptions.DefaultCandidates),
             MaxTokens = Integer(root, "max_tokens", "", 1, defaults.MaxTokens),
             Seed = Integer(root, "seed", "", 0, defaults.Seed),
         };

@@ -31,8 +31,20 @@ sealed class OutputWriter : IDisposable
 
     string Folder => _plan.Options.Output;
 
+    /// <summary>True where a killed run of the same plan has left groups that are done.</summary>
+    public bool IsResumed => _journal.Resumed;
+
+    /// <summary>True where what is written will stay, to go on from, though the merge stops here.</summary>
+    public bool IsKept => _journal.HasEntries;
+
     /// <summary>True where a killed run of the same plan has already merged the group.</summary>
     public bool IsDone(int group) => _journal.IsDone(group);
+
+    /// <summary>What was out of the ordinary in the groups of earlier runs.</summary>
+    public IReadOnlyList<string> EarlierNotes => _journal.Notes;
+
+    /// <summary>Takes nothing of what a killed run has left: something that belongs to it is lost.</summary>
+    public void StartAfresh() => _journal.Forget();
 
     /// <summary>Opens the folder: fresh, or as a killed run of the same plan left it.</summary>
     /// <exception cref="RecallException">In use, or no room on the disk.</exception>
@@ -81,10 +93,24 @@ sealed class OutputWriter : IDisposable
         }
     }
 
+    /// <summary>Reads back bytes of weights from their place.</summary>
+    public void Read(int shard, long offset, Span<byte> bytes)
+    {
+        for (int done = 0, count; done < bytes.Length; done += count)
+        {
+            count = RandomAccess.Read(_files[shard], bytes[done..], offset + done);
+            if (count == 0) throw new RecallException($"{Path.Combine(Folder, _plan.Shards[shard].Name)}{Partial}: has become shorter while it was written");
+        }
+    }
+
     /// <summary>A group of tensors is in its place; from time to time the journal says so, once the disk has it.</summary>
-    public void GroupDone(int group) => _journal.Done(group, () =>
+    /// <param name="group">Which one.</param>
+    /// <param name="notes">What was out of the ordinary in it.</param>
+    /// <param name="flush">Brings to the disk what else belongs to the group.</param>
+    public void GroupDone(int group, IReadOnlyList<string>? notes = null, Action? flush = null) => _journal.Done(group, notes ?? [], () =>
     {
         foreach (var file in _files) RandomAccess.FlushToDisk(file);
+        flush?.Invoke();
     });
 
     /// <summary>Adds a text file.</summary>

@@ -12,6 +12,7 @@ sealed class TensorWork
 
     readonly OutputTensor _tensor;
     readonly TensorMerge? _merge;
+    readonly StoredTensor[]? _stored;       // the sources, where all of them lie in files as bfloat16
     readonly long _elements, _tileElements;
     readonly int _stripElements;
     readonly Dictionary<int, double[]> _early = [];
@@ -31,6 +32,7 @@ sealed class TensorWork
             _stripElements = checked((int)(Math.Max(TileReader.StripElements / row, 1) * row));
             _tileElements = Math.Max(TileReader.TileElements / _stripElements, 1) * (long)_stripElements;
         }
+        if (tensor.Sources.All(source => source is StoredTensor { DType: DType.BF16 })) _stored = [.. tensor.Sources.Cast<StoredTensor>()];
         Tiles = checked((int)((_elements + _tileElements - 1) / _tileElements));
     }
 
@@ -94,7 +96,10 @@ sealed class TensorWork
     {
         if (_merge!.ShowsDamage) return;
         for (int i = 0; i < _tensor.Sources.Length; i++)
-            if (!float.IsFinite(Elementwise.MaxMagnitude(strip[i]))) throw DamagedInput(strip)!;
+        {
+            bool finite = strip.HoldsBFloat16 ? BFloat16.AreFinite(strip.BFloat16s(i)) : float.IsFinite(Elementwise.MaxMagnitude(strip[i]));
+            if (!finite) throw DamagedInput(strip)!;
+        }
     }
 
     /// <summary>Gives the merge what the pass has found.</summary>
@@ -147,6 +152,7 @@ sealed class TensorWork
         {
             worker.Reader.BeginTensor();
             worker.LastTensor = this;
+            worker.Stored = _stored is null ? null : new BFloat16Strip(_stored, worker.Reader);
         }
         worker.Reader.Begin(_tileElements);
     }
@@ -154,6 +160,7 @@ sealed class TensorWork
     Strip Read(Worker worker, long start, int length, int tile)
     {
         var strips = worker.Strips(_tensor.Sources.Length, length);
+        if (_stored is not null) return new Strip(strips, start, length, tile, worker.Stored!.At(start, length));
         for (int i = 0; i < _tensor.Sources.Length; i++) _tensor.Sources[i].Read(worker.Reader, start, strips[i].AsSpan(0, length));
         return new Strip(strips, start, length, tile);
     }

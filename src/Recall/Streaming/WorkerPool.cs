@@ -1,5 +1,6 @@
 using System.Runtime.ExceptionServices;
 using Recall.Checkpoints;
+using Recall.Methods;
 
 namespace Recall.Streaming;
 
@@ -35,8 +36,9 @@ sealed class WorkerPool
                 }
             }
         }
-        if (_workers.Length == 1 || count == 1) Work(_workers[0]);
-        else Parallel.ForEach(_workers, new ParallelOptions { MaxDegreeOfParallelism = _workers.Length }, Work);
+        var others = _workers.Skip(1).Take(count - 1).Select(worker => Task.Run(() => Work(worker), CancellationToken.None)).ToArray();
+        Work(_workers[0]);
+        Task.WaitAll(others, CancellationToken.None);
         if (failure is not null) ExceptionDispatchInfo.Throw(failure);
     }
 }
@@ -55,6 +57,9 @@ sealed class Worker(LayerBuffer? resident)
 
     /// <summary>The tensor read last: its small factors are kept decoded.</summary>
     public object? LastTensor { get; set; }
+
+    /// <summary>The strips of that tensor, where its sources lie in files as bfloat16.</summary>
+    public BFloat16Strip? Stored { get; set; }
 
     /// <summary>One strip a model.</summary>
     public float[][] Strips(int count, int length)

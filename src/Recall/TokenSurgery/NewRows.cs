@@ -26,9 +26,12 @@ sealed class NewRows
         // Ids without a token get what padding gets in merges.
         Array.Fill(_recipes, RowRecipe.MeanOfAll);
         _mean = new float[own.Shape[1]];
-        Tensor = new TransplantedTensor(own, _recipes, _mean, vocabulary.Seed);
+        Tensor = new TransplantedTensor(own, _recipes, _mean, vocabulary.Pairs?.Base, vocabulary.Seed);
         Match();
     }
+
+    /// <summary>Rows that are made.</summary>
+    public int Missing => _missing.Count;
 
     /// <summary>The matrix that is written.</summary>
     public TransplantedTensor Tensor { get; }
@@ -57,7 +60,7 @@ sealed class NewRows
 
     bool Counts(MatchScope scope) => scope == MatchScope.Yes || scope == (_head ? MatchScope.Head : MatchScope.Embedding);
 
-    bool ByDonor => _vocabulary.Options.Method is Approximation.Omp or Approximation.CommonInterpolation;
+    bool ByDonor => _vocabulary.Options.IsOfSharedTokens;
 
     /// <summary>Whether there is all that the method needs; what will be done, for the user.</summary>
     public string Check(string model, string donor)
@@ -72,18 +75,22 @@ sealed class NewRows
     }
 
     /// <summary>Finds the recipes of what is missing.</summary>
-    public void Prepare(CancellationToken cancellation)
+    /// <returns>What was found on the way, for the user; null: nothing.</returns>
+    public string? Prepare(Action<int> done, CancellationToken cancellation)
     {
-        if (_prepared) return;
+        if (_prepared) return null;
         _prepared = true;
+        string? note = null;
         var options = _vocabulary.Options;
         var moments = RowMoments.Of(_own);
         moments.Mean.CopyTo(_mean, 0);
         var known = _missing.Where(id => !ByDonor || id < _donor.Shape[0]).ToList();
         if (ByDonor && known.Count > 0)
         {
-            using var shared = new SharedRows(_donor, _shared, options);
-            foreach (var (id, recipe) in known.Zip(shared.Approximate(known, cancellation))) _recipes[id] = recipe;
+            if (options.Magikarp) note = LeaveOutUndertrained(cancellation);
+            using var shared = new SharedRows(_donor, _own, _shared);
+            foreach (var (id, recipe) in known.Zip(shared.Approximate(known, options, _vocabulary.Pairs?.Donor, done, cancellation)))
+                _recipes[id] = recipe;
         }
         if (options.Method == Approximation.JohnHewitt)
         {
@@ -101,6 +108,16 @@ sealed class NewRows
             };
             _recipes[id] = _recipes[id].With(options.NewVocabScale, options.NewVocabNoise);
         }
+        return note;
+    }
+
+    string LeaveOutUndertrained(CancellationToken cancellation)
+    {
+        bool[] own = UndertrainedRows.Of(_own, row => _vocabulary.Base.TokenOf(row) is not null, cancellation);
+        bool[] donor = UndertrainedRows.Of(_donor, row => _vocabulary.Donor.TokenOf(row) is not null, cancellation);
+        int all = _shared.Count, left = _shared.RemoveAll(pair => donor[pair.Donor] || own[pair.Base]);
+        return _shared.Count > 0 ? $"{_own.Name}: {left} of {all} shared tokens look hardly trained; no row is made of them"
+            : throw new RecallException($"--magikarp: all {all} tokens that the models share look hardly trained in {_own.Name}; leave the flag out");
     }
 
     RowRecipe BySubwords(int id)

@@ -1,6 +1,6 @@
 namespace Recall.TokenSurgery;
 
-/// <summary>How a new row is made: Σ weight · row of the base, and normal noise.</summary>
+/// <summary>How a new row is made: Σ weight · row of the base, scale · what is added to it, and normal noise.</summary>
 /// <param name="Rows">Rows of the base.</param>
 /// <param name="Weights">Their weights.</param>
 sealed record RowRecipe(int[] Rows, float[] Weights)
@@ -14,8 +14,11 @@ sealed record RowRecipe(int[] Rows, float[] Weights)
     /// <summary>The row is the mean of all.</summary>
     public bool IsMean { get; init; }
 
-    /// <summary>A row that is added; null: none.</summary>
+    /// <summary>A row that is added, times <see cref="Scale"/>; recipes may share one. Null: none.</summary>
     public float[]? Offset { get; init; }
+
+    /// <summary>By how many rotary positions each of <see cref="Rows"/> is turned; null: none is.</summary>
+    public int[]? Turns { get; init; }
 
     /// <summary>Standard deviation of normal numbers that are added.</summary>
     public float Noise { get; init; }

@@ -22,6 +22,15 @@ public enum Approximation
     /// word embeddings for pretrained language models", 2021).
     /// </summary>
     JohnHewitt,
+    /// <summary>
+    /// A linear map from the donor's rows to the base's, fitted to the shared tokens, carries the donor's row over (after T. Mikolov et al., "Exploiting
+    /// similarities among languages for machine translation", arXiv 1309.4168).
+    /// </summary>
+    LandmarkPca,
+    /// <summary>K shared tokens, the same for all: the donor's row as a sum of theirs, around the mean; the same sum of the base's.</summary>
+    SparseTokenBasis,
+    /// <summary><see cref="Omp"/> over the shared rows and these rows turned by a rotary position; the base's rows are turned with the base's angles.</summary>
+    RopePursuit,
 }
 
 /// <summary>The weights of neighbours.</summary>
@@ -73,6 +82,10 @@ public sealed record SurgeryOptions
     /// <summary>How new rows are made; default <see cref="Approximation.Omp"/>.</summary>
     public Approximation Method { get; init; } = Approximation.Omp;
 
+    /// <summary>Whether the method makes new rows by means of the tokens that both models have.</summary>
+    public bool IsOfSharedTokens => Method is Approximation.Omp or Approximation.CommonInterpolation or Approximation.LandmarkPca
+        or Approximation.SparseTokenBasis or Approximation.RopePursuit;
+
     /// <summary>Shared tokens that make up a new row; default 64.</summary>
     public int K { get; init; } = 64;
 
@@ -90,6 +103,11 @@ public sealed record SurgeryOptions
 
     /// <summary><c>&lt;0x41&gt;</c> and the token <c>A</c> are the same. Default: nowhere.</summary>
     public MatchScope ByteMatch { get; init; }
+
+    /// <summary>
+    /// New rows are not made of shared tokens that look hardly trained in one of the models: see <see cref="TokenSurgeonPlan.Prepare"/>. Default: false.
+    /// </summary>
+    public bool Magikarp { get; init; }
 
     /// <summary>Standard deviation of normal noise on new rows; default 0.</summary>
     public double NewVocabNoise { get; init; }

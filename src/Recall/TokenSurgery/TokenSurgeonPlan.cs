@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json.Nodes;
 using Recall.Checkpoints;
 using Recall.Configuration;
@@ -27,13 +28,24 @@ public sealed class TokenSurgeonPlan
     public MergePlan Merge { get; }
 
     /// <summary>
-    /// Works out of which rows each new row is made. With omp and common_interpolation a matrix of the donor is in memory.
+    /// Works out of which rows each new row is made. With the methods that go by shared tokens a matrix of the donor is in memory. With
+    /// <see cref="SurgeryOptions.Magikarp"/> tokens do not count as shared whose row, in base or donor, is nearer to zero, to the mean of all rows, or to
+    /// the mean of the rows without a token, than half the median of all rows.
     /// </summary>
+    /// <param name="done">Told of each batch of rows that is done: how many rows, and of how many in all.</param>
     /// <param name="cancellation">Stops between batches of rows.</param>
-    /// <exception cref="RecallException">The weights cannot be read.</exception>
-    public void Prepare(CancellationToken cancellation = default)
+    /// <returns>Notes for the user.</returns>
+    /// <exception cref="RecallException">The weights cannot be read, or no shared token is left.</exception>
+    public ImmutableArray<string> Prepare(Action<long, long>? done = null, CancellationToken cancellation = default)
     {
-        foreach (var matrix in _matrices) matrix.Prepare(cancellation);
+        long before = 0, all = _matrices.Sum(matrix => (long)matrix.Missing);
+        var notes = ImmutableArray.CreateBuilder<string>();
+        foreach (var matrix in _matrices)
+        {
+            if (matrix.Prepare(rows => done?.Invoke(before + rows, all), cancellation) is { } note) notes.Add(note);
+            before += matrix.Missing;
+        }
+        return notes.ToImmutable();
     }
 
     /// <summary>Opens the models (headers and tokenizers) and checks everything.</summary>
@@ -57,7 +69,10 @@ public sealed class TokenSurgeonPlan
             ? new SubwordRows(Tokenizer.Load(model.Checkpoint), options.Subword, (int)embedding.Shape[0]) : null;
 
         var notes = new List<string>();
-        var vocabulary = new NewVocabulary(donorFile, donorKeys, matches, subwords, options, run.Seed);
+        var vocabulary = new NewVocabulary(baseFile, donorFile, donorKeys, matches, subwords, options, run.Seed)
+        {
+            Pairs = options.Method == Approximation.RopePursuit ? (RotaryPairs.Of(model), RotaryPairs.Of(donor)) : null,
+        };
         List<NewRows> matrices = [new NewRows(embedding, donorEmbedding, vocabulary, head: false)];
         if (model.Checkpoint.Find(model.Architecture.Head) is not null)
         {

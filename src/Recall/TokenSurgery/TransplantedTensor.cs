@@ -9,8 +9,9 @@ namespace Recall.TokenSurgery;
 /// <param name="own">The base's matrix, [tokens, width].</param>
 /// <param name="recipes">One a row.</param>
 /// <param name="mean">The mean of the base's rows; empty where no recipe needs it.</param>
+/// <param name="pairs">The base's rotary pairs, where recipes turn rows.</param>
 /// <param name="seed">Of noise.</param>
-sealed class TransplantedTensor(TensorSource own, RowRecipe[] recipes, float[] mean, long seed) : TensorSource
+sealed class TransplantedTensor(TensorSource own, RowRecipe[] recipes, float[] mean, RotaryPairs? pairs, long seed) : TensorSource
 {
     readonly int _width = checked((int)own.Shape[1]);
     readonly CounterRandom _random = new(seed, own.Name, 0);
@@ -43,7 +44,8 @@ sealed class TransplantedTensor(TensorSource own, RowRecipe[] recipes, float[] m
         sums.Clear();
         for (int i = 0; i < recipe.Rows.Length; i++)
         {
-            reader.ReadUpTo(own, (long)recipe.Rows[i] * _width + column, row, row.Length);
+            if (recipe.Turns is { } turns && turns[i] != 0) ReadTurned(reader, recipe.Rows[i], turns[i], column, row);
+            else reader.ReadUpTo(own, (long)recipe.Rows[i] * _width + column, row, row.Length);
             for (int j = 0; j < row.Length; j++) sums[j] += (double)recipe.Weights[i] * row[j];
         }
         if (recipe.IsMean)
@@ -52,5 +54,14 @@ sealed class TransplantedTensor(TensorSource own, RowRecipe[] recipes, float[] m
             for (int j = 0; j < sums.Length; j++) sums[j] += recipe.Scale * offset[column + j];
         if (recipe.Noise == 0) return;
         for (int j = 0; j < sums.Length; j++) sums[j] += recipe.Noise * Normal.At(_random, start + j);
+    }
+
+    /// <summary>The values of a pair may lie on both sides of a piece: the whole row is read.</summary>
+    void ReadTurned(TileReader reader, int row, int turn, int column, Span<float> destination)
+    {
+        var whole = new float[_width];
+        reader.ReadUpTo(own, (long)row * _width, whole, _width);
+        pairs!.Turn(whole, turn);
+        whole.AsSpan(column, destination.Length).CopyTo(destination);
     }
 }

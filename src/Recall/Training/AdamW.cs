@@ -1,11 +1,13 @@
 using System.Collections.Immutable;
+using Recall.Representations;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Recall.Training;
 
 /// <summary>
 /// Adam with decoupled weight decay (arXiv 1711.05101) as PyTorch computes it, β = (0.9, 0.999), ε = 1e-8, together with the clipping
-/// of the gradient.
+/// of the gradient. Scalars are held while libtorch reads them: see <see cref="KeptScalars"/>.
 /// </summary>
 sealed class AdamW : IDisposable
 {
@@ -35,8 +37,9 @@ sealed class AdamW : IDisposable
         using var scope = NewDisposeScope();
         var gradients = _weights.Select(entry => entry.Weight.grad).Where(gradient => gradient is not null).ToList();
         double norm = stack(gradients.Select(gradient => linalg.vector_norm(gradient!)).ToList()).norm().item<float>();
-        if (longest / (norm + 1e-6) is { } scale and < 1)
-            foreach (var gradient in gradients) gradient!.mul_(scale);
+        if (longest / (norm + 1e-6) is not { } factor || !(factor < 1)) return norm;
+        using Scalar scale = factor;
+        foreach (var gradient in gradients) gradient!.mul_(scale);
         return norm;
     }
 
@@ -45,15 +48,17 @@ sealed class AdamW : IDisposable
     {
         using var quiet = no_grad();
         _steps++;
-        double correction1 = 1 - Math.Pow(Beta1, _steps), correction2 = Math.Sqrt(1 - Math.Pow(Beta2, _steps));
+        using Scalar beta1 = Beta1, beta2 = Beta2, rest1 = 1 - Beta1, rest2 = 1 - Beta2, epsilon = Epsilon,
+            correction = Math.Sqrt(1 - Math.Pow(Beta2, _steps)), rate = -learningRate / (1 - Math.Pow(Beta1, _steps));
         foreach (var (weight, decay, mean, square) in _weights)
         {
             using var scope = NewDisposeScope();
             if (weight.grad is not { } gradient) continue;
-            weight.mul_(1 - learningRate * decay);
-            mean.mul_(Beta1).add_(gradient, 1 - Beta1);
-            square.mul_(Beta2).addcmul_(gradient, gradient, 1 - Beta2);
-            weight.addcdiv_(mean, square.sqrt().div_(correction2).add_(Epsilon), -learningRate / correction1);
+            using Scalar left = 1 - learningRate * decay;
+            weight.mul_(left);
+            mean.mul_(beta1).add_(gradient, rest1);
+            square.mul_(beta2).addcmul_(gradient, gradient, rest2);
+            weight.addcdiv_(mean, square.sqrt().div_(correction).add_(epsilon), rate);
             gradient.zero_();
         }
     }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Recall.Checkpoints.Lora;
 using Recall.Representations;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Recall.Training;
@@ -24,18 +25,33 @@ public sealed class LoraUpdate : IDisposable
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator((ulong)seed, CPU);
+        using Scalar one = 1, two = 2;
         var factors = ImmutableSortedDictionary.CreateBuilder<string, (Tensor, Tensor)>(StringComparer.Ordinal);
         for (int layer = 0; layer < model.Layers; layer++)
         {
-            foreach (var (name, outputs, inputs, _) in model.Linears)
+            foreach (var linear in model.Linears(layer))
             {
-                if (!options.TargetModules.Contains(name[(name.IndexOf('.', StringComparison.Ordinal) + 1)..])) continue;
-                var a = (rand(options.Rank, inputs, generator: generator) * 2 - 1) / Math.Sqrt(inputs);
-                factors.Add(model.NameOf(layer, name), (Trained(a), Trained(zeros(outputs, options.Rank))));
+                // Experts that are stacked in one tensor are no layers of their own, and routers are left alone.
+                if (linear.Stack is not null || linear.Name == model.Kinds[layer].Mixture?.Router) continue;
+                if (!options.TargetModules.Contains(Module(linear.Name))) continue;
+                using Scalar root = Math.Sqrt(linear.Inputs);
+                var a = rand(options.Rank, linear.Inputs, generator: generator).mul(two).sub(one).div(root);
+                factors.Add(model.NameOf(layer, linear.Name), (Trained(a), Trained(zeros(linear.Outputs, options.Rank))));
             }
+        }
+        if (factors.Count == 0)
+        {
+            string own = string.Join(", ", model.Linears(0).Select(linear => Module(linear.Name)).Distinct());
+            throw new RecallException($"target_modules: {string.Join(", ", options.TargetModules)}: the model has no such layer; it has {own}");
         }
         return new LoraUpdate(options, factors.ToImmutable());
     }
+
+    /// <summary>The last part of a layer's name.</summary>
+    static string Module(string name) => name[(name.LastIndexOf('.') + 1)..];
+
+    /// <summary>The last parts of the names of the layers that are updated.</summary>
+    public ImmutableArray<string> Modules => [.. Options.TargetModules.Intersect(Factors.Keys.Select(Module))];
 
     /// <summary>An update with given factors, which it takes over.</summary>
     internal static LoraUpdate Of(LoraOptions options, IEnumerable<KeyValuePair<string, (Tensor A, Tensor B)>> factors) => new(options,
@@ -52,7 +68,8 @@ public sealed class LoraUpdate : IDisposable
         if (!Factors.TryGetValue(block.Options.NameOf(block.Layer, name), out var factor)) return output;
         using var scope = NewDisposeScope();
         var update = nn.functional.linear(nn.functional.linear(input, factor.A), factor.B);
-        return output.add(update, Options.Scale).MoveToOuterDisposeScope();
+        using Scalar scale = Options.Scale;
+        return output.add(update, scale).MoveToOuterDisposeScope();
     }
 
     /// <summary>The factors, copied, as the writer of adapters takes them.</summary>

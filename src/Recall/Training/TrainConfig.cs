@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Recall.Alignment;
+using Recall.Checkpoints.Architectures;
 using Recall.Configuration;
 using Recall.Configuration.Yaml;
 using Recall.Numerics;
@@ -29,12 +30,16 @@ public sealed record LoraOptions
     /// <summary>The scale is alpha / √r (arXiv 2312.03732).</summary>
     public bool RsLora { get; init; }
 
-    /// <summary>The linear layers that are updated, by the last part of their names; default: all seven.</summary>
+    /// <summary>The linear layers that are updated, by the last part of their names; default: all that the model has, but for routers.</summary>
     public ImmutableArray<string> TargetModules { get; init; } = AllModules;
 
-    /// <summary>Every linear layer of a block.</summary>
+    /// <summary>Every linear layer of a block, in any family that has a forward pass; those of Llama first.</summary>
     public static ImmutableArray<string> AllModules { get; } =
-        ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+    [
+        .. ArchitectureTable.WithBlocks.Select(family => family.Block!).SelectMany(block => block.QueryKeyValue.Append(block.Output)
+            .Concat(block.GateUp).Append(block.Down).Concat(block.Mixture is { } mixture ? [.. mixture.GateUp, mixture.Down] : []))
+            .Select(name => name[(name.LastIndexOf('.') + 1)..]).Distinct(),
+    ];
 
     /// <summary>What B A is multiplied by.</summary>
     public double Scale => Alpha / (RsLora ? Math.Sqrt(Rank) : Rank);

@@ -140,7 +140,8 @@ public static class TrainRun
         {
             BaseModel = config.Model.Model.Path,
             UseRslora = config.Lora!.RsLora,
-            TargetModules = config.Lora.TargetModules,
+            TargetModules = lora.Modules,
+            FanInFanOut = model.Options.Traits.StoredTransposed,
             Type = config.DType ?? DType.F32,
         });
     }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Recall.Representations;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Recall.Training;
@@ -60,7 +61,8 @@ public sealed class Trainer : IDisposable
             var loss = AnswerLoss.Of(_model, batch, _lora is null ? null : _lora.Linear);
             losses.Add(loss.item<float>());
             if (!double.IsFinite(losses[^1])) throw Diverged("the loss", losses[^1]);
-            (loss / batches.Count).backward();
+            using Scalar count = batches.Count;
+            loss.div(count).backward();
         }
         double norm = _optimizer.Clip(_config.Clip);
         if (!double.IsFinite(norm)) throw Diverged("the length of the gradient", norm);

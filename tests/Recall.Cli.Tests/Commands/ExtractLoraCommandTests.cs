@@ -24,6 +24,28 @@ public sealed class ExtractLoraCommandTests : IDisposable
         Assert.Contains("# out", File.ReadAllText(_folder["out", "README.md"]));
     }
 
+    /// <summary>As merge shows it: a line that moves in a terminal, else a line every five seconds.</summary>
+    [Theory, InlineData(false), InlineData(true)]
+    public void ProgressIsShownInBytes(bool terminal)
+    {
+        string[] line = ["extract-lora", "--model", TinyModel.Write(_folder["a"], 2), "--base-model", Base, "--out-path", _folder["out"]];
+        var run = Session.Run(screen => screen with { ErrorIsTerminal = terminal, Time = new Hasty() }, CancellationToken.None, line);
+        Assert.Equal(0, run.ExitCode);
+        string form = @"model\.layers\.1\.mlp\.up_proj +\d+ %  [\d.]+ kB of [\d.]+ kB, [\d.]+ k?B/s, [\d.a-z ]+ left";
+        Assert.Matches(terminal ? $"\r{form}\u001b\\[K" : $"(?m)^{form}$", run.Error);
+        Assert.Equal(terminal, run.Error.EndsWith("\r\u001b[K", StringComparison.Ordinal));
+    }
+
+    /// <summary>Five seconds between two looks at the clock.</summary>
+    sealed class Hasty : TimeProvider
+    {
+        long _seconds;
+
+        public override long TimestampFrequency => 1;
+
+        public override long GetTimestamp() => _seconds += 5;
+    }
+
     [Fact]
     public void TheReportIsJsonToo()
     {

@@ -47,7 +47,7 @@ public class MergeCommandTests
             "--transformers-cache", "x", "--lora-merge-dtype", "bfloat16", "--random-seed", "7");
         Assert.Equal(0, run.ExitCode);
         Assert.Equal(
-            "note: --cuda, --low-cpu-memory, --clone-tensors, --trust-remote-code, --lazy-unpickle, --read-to-gpu, --multi-gpu, --gpu-rich, --transformers-cache, "
+            "note: --cuda, --low-cpu-memory, --clone-tensors, --trust-remote-code, --lazy-unpickle, --read-to-gpu, --multi-gpu, --gpu-rich, -v, --transformers-cache, "
             + "--lora-merge-cache, --lora-merge-dtype, --device, --write-threads: of mergekit, without meaning here\n", run.Error);
         run = Session.Run("merge", WriteLinear(folder), folder["again"], "--cuda", "--no-safe-serialization", "--quiet", "--no-write-model-card");
         Assert.Equal((0, ""), (run.ExitCode, run.Error));

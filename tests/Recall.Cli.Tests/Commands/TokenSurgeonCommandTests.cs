@@ -36,10 +36,27 @@ public sealed class TokenSurgeonCommandTests : IDisposable
         Assert.Contains("is not empty", Session.Run("tokensurgeon", _folder["model"], _folder["donor"], _folder["out"]).Error);
     }
 
+    [Theory, InlineData("landmark_pca"), InlineData("stb"), InlineData("mp_rope")]
+    public void EveryMethodOfMergekitIsHere(string method)
+    {
+        var run = Session.Run("tokensurgeon", Model, Donor, _folder["out"], "-a", method, "--magikarp");
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains("note: lm_head.weight: 0 of 10 shared tokens look hardly trained; no row is made of them\n", run.Error);
+        Assert.StartsWith($"{_folder["out"]}: 21 tensors", run.Out);
+    }
+
+    [Fact]
+    public void FlagsOfOtherMethodsAreNoted()
+    {
+        var run = Session.Run("tokensurgeon", Model, Donor, _folder["out"], "-a", "zero", "-k", "2", "-w", "barycentric", "-c", "-s", "sum", "--magikarp");
+        Assert.StartsWith("note: --k, --weight-scheme, --cosine-similarity, --subword-method, --magikarp: without effect with -a zero\n", run.Error);
+        Assert.DoesNotContain("without effect", Session.Run("tokensurgeon", _folder["model"], _folder["donor"], _folder["more"], "-a", "common_interpolation",
+            "-k", "2", "-w", "barycentric", "-c", "--magikarp").Error);
+    }
+
     [Theory]
-    [InlineData("--approximation-method landmark_pca: is in mergekit, not in Recall; here: omp, ", "-a", "landmark_pca")]
     [InlineData("--approximation-method 'ompp': one of omp, ", "-a", "ompp")]
-    [InlineData("--magikarp: Recall does not look for poorly trained tokens", "--magikarp")]
+    [InlineData("--approximation-method 'stbb': one of omp, common_interpolation, ", "-a", "stbb")]
     [InlineData("--k 0: at least one token is needed", "-k", "0")]
     [InlineData("the noise at least 0", "-nvn", "-1")]
     public void WhatIsNotHereIsRefusedByName(string part, params string[] options)

@@ -62,6 +62,16 @@ public class TokenizeCommandTests
     }
 
     [Fact]
+    public void DecodingTakesNoOptionsOfTexts()
+    {
+        using var folder = new TemporaryFolder();
+        string model = WithTokenizer(folder);
+        File.WriteAllText(folder["ids.jsonl"], "[1, 2]\n");
+        var run = Session.Run("tokenize", model, folder["ids.jsonl"], "--decode", "--max-tokens", "3");
+        Assert.Equal((0, "note: --max-tokens: without effect with --decode\n"), (run.ExitCode, run.Error));
+    }
+
+    [Fact]
     public void AModelWithoutATokenizerSaysSo()
     {
         using var folder = new TemporaryFolder();

@@ -36,7 +36,33 @@ public class ProgressLineTests
             progress.Report("merging", 100, 1000);
             progress.Report("merging", 200, 1000);
         }
-        Assert.Equal("\rmerging  10 %  100 B of 1.0 kB, 100 B/s\u001b[K\r\u001b[K", terminal.ToString());
+        Assert.Equal("\rmerging  10 %  100 B of 1.0 kB\u001b[K\r\u001b[K", terminal.ToString());
+    }
+
+    [Fact]
+    public void NoRateIsShownBeforeThereIsOneToMeasure()
+    {
+        var clock = new Clock();
+        using var log = new StringWriter();
+        using (var progress = new ProgressLine(new Screen(TextWriter.Null, log) { Time = clock }))
+        {
+            void At(int seconds, long megabytes)
+            {
+                clock.Now = TimeSpan.FromSeconds(seconds);
+                progress.Report("layer 1", megabytes * 1_000_000, 1_000_000_000);
+            }
+            At(1, 400);     // what a killed merge had left
+            At(6, 401);     // a first tile after forward passes: its rate would give an hour
+            At(11, 450);
+            At(21, 1000);
+        }
+        Assert.Equal(
+            """
+            layer 1  40 %  401.0 MB of 1.0 GB
+            layer 1  45 %  450.0 MB of 1.0 GB, 5.0 MB/s, 1 min 50 s left
+            layer 1 100 %  1.0 GB of 1.0 GB, 30.0 MB/s
+
+            """, log.ToString());
     }
 
     [Fact]
@@ -53,9 +79,52 @@ public class ProgressLineTests
         Assert.Empty(log.ToString());
     }
 
+    /// <summary>A step that reports nothing for long: the line comes all the same, and tells for how long; after Clear it does not.</summary>
+    [Fact]
+    public void ALongStepShowsItsTime()
+    {
+        var clock = new Clock();
+        using var log = new StringWriter();
+        using (var progress = new ProgressLine(new Screen(TextWriter.Null, log) { Time = clock }))
+        {
+            progress.Report("reading 500 texts");
+            for (int second = 1; second <= 10; second++) clock.Tick(TimeSpan.FromSeconds(1));
+            progress.Clear();
+            clock.Tick(TimeSpan.FromSeconds(10));
+            progress.Report("layer 2 of 8", 0.25);
+        }
+        clock.Tick(TimeSpan.FromSeconds(10));
+        Assert.Equal("reading 500 texts, 5.0 s\nreading 500 texts, 10 s\nlayer 2 of 8, 1 min 00 s left\n", log.ToString());
+    }
+
     sealed class Clock : TimeProvider
     {
+        readonly List<Action> _timers = [];
+
         public TimeSpan Now { get; set; }
+
+        public void Tick(TimeSpan time)
+        {
+            Now += time;
+            _timers.ForEach(call => call());
+        }
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            _timers.Add(() => callback(state));
+            return new Still();
+        }
+
+        sealed class Still : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+            public void Dispose()
+            {
+            }
+
+            public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+        }
 
         public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 

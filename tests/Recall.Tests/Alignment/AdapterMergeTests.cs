@@ -126,7 +126,7 @@ public sealed class AdapterMergeTests : TorchTests, IDisposable
         Refused($"{_folder.Path} is no adapter on {Base}", Config(experts + $"- {{model: {_folder.Path}, samples: {_folder["texts-1.jsonl"]}}}\n", "combine: align"), null);
         using var cancelled = new CancellationTokenSource();
         Assert.ThrowsAny<OperationCanceledException>(() =>
-            AdapterMerge.Run(Config(experts, "combine: align"), To("adapter"), null, _ => cancelled.Cancel(), cancelled.Token));
+            AdapterMerge.Run(Config(experts, "combine: align"), To("adapter"), null, (_, _) => cancelled.Cancel(), cancelled.Token));
         Assert.False(Directory.Exists(_folder["adapter"]));
     }
 }

@@ -3,6 +3,9 @@ using Recall.Alignment;
 using Recall.Checkpoints;
 using Recall.Configuration;
 using Recall.Planning;
+using Recall.Representations;
+using Recall.Tests.Merging;
+using Recall.Tokenization;
 
 namespace Recall.Tests.Alignment;
 
@@ -86,6 +89,59 @@ public sealed class AlignedMergeTests : IDisposable
         Assert.Equal(3, CardFile.Open(Path.Combine(three, "card.safetensors")).Experts);
     }
 
+    /// <summary>Rows of one expert: those of its samples, and each once more without its last token.</summary>
+    string More(string expert)
+    {
+        var rows = File.ReadLines(Samples(expert)).Select(line => JsonNode.Parse(line)!["ids"]!.AsArray().Select(id => (int)id!).ToArray()).ToList();
+        string path = _folder[expert + ".more.jsonl"];
+        File.WriteAllLines(path, rows.Concat(rows.Select(ids => ids[..^1])).Select(ids => $$"""{"ids": [{{string.Join(", ", ids)}}]}"""));
+        return path;
+    }
+
+    static int[][] Ids(string path) => [.. File.ReadLines(path).Select(line => JsonNode.Parse(line)!["ids"]!.AsArray().Select(id => (int)id!).ToArray())];
+
+    [Fact]
+    public void Candidates_are_clustered_by_their_own_expert_and_the_typical_ones_merged_by_and_kept()
+    {
+        (string, string)[] experts = [.. AllWithTexts[..2].Select(expert => (expert.Item1, $", samples: {More(expert.Item1)}"))];
+        const string Options = "recall: {combine: align, compute: float32, count: 3, candidates: 100, cluster_layer: 2}\n";
+        string merged = Merge(Config(Options, experts));
+        var kept = Ids(Path.Combine(merged, "samples.jsonl"));
+        var expected = new List<int[]>();
+        foreach (var (expert, _) in experts)
+        {
+            var all = Ids(More(expert));
+            var states = Represent.Pooled(expert, Checkpoint.Open(Shared(expert)), all,
+                new RecallOptions { ClusterLayer = 2, Compute = ComputeType.Float32 }, CancellationToken.None);
+            expected.AddRange(TypicalSamples.Choose(states, [.. all.Select(ids => string.Join(' ', ids))], 3, 0).Select(sample => all[sample.Row]));
+        }
+        Assert.Equal(expected, kept);
+        Assert.NotEqual(Ids(More("expert-1"))[..3], kept[..3]);
+
+        // Merged by those: the same merge of the kept ones alone.
+        (string, string)[] again = [.. experts.Select((expert, i) =>
+        {
+            string path = _folder[$"chosen-{i}.jsonl"];
+            File.WriteAllLines(path, kept[(3 * i)..(3 * i + 3)].Select(ids => $$"""{"ids": [{{string.Join(", ", ids)}}]}"""));
+            return (expert.Item1, $", samples: {path}");
+        })];
+        AssertNear(0, Merge(Config("recall: {combine: align, compute: float32, count: 3}\n", again), "again"), Weights(merged));
+    }
+
+    [Fact]
+    public void Of_a_task_with_more_texts_than_count_the_typical_ones_are_kept_and_all_are_merged_by()
+    {
+        string selected = _folder["selected.jsonl"];
+        var rows = Ids(More("expert-1"));
+        File.WriteAllLines(selected, rows.Select((ids, row) =>
+            $$"""{"ids": [{{string.Join(", ", ids)}}], "row": {{row}}, "cluster_size": 1}"""));
+        string merged = Merge(Config("recall: {combine: align, compute: float32, count: 4}\n", ("expert-1", $", samples: {selected}"), AllWithTexts[1]));
+        var lines = File.ReadLines(Path.Combine(merged, "samples.jsonl")).GroupBy(line => (string)JsonNode.Parse(line)!["expert"]!).ToList();
+        Assert.Equal([4, 4], lines.Select(task => task.Count()));
+        Assert.Equal(rows.Sum(ids => ids.Length) + Ids(Samples("expert-2")).Sum(ids => ids.Length),
+            CardFile.Open(Path.Combine(merged, "card.safetensors")).Tokens);
+    }
+
     [Fact]
     public void Distil_is_chosen_where_there_are_texts_and_align_where_there_are_only_cards()
     {
@@ -161,6 +217,9 @@ public sealed class AlignedMergeTests : IDisposable
         File.WriteAllBytes(damaged, bytes);
         Refused("layers.1.mlp.in.diagonal holds values that no second moment has", () => Merge(With(damaged)));
         Assert.False(Directory.Exists(_folder["merged"]));
+        string header = System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(good)).Replace("\"rank\":\"4\"", "\"rank\":\"8\"");
+        File.WriteAllBytes(damaged, System.Text.Encoding.Latin1.GetBytes(header));
+        Refused($"{damaged}: layers.0.attention.in.values is F32 [4]; a card of rank 8 has F32 [8] there", () => Plan(With(damaged)));
         Refused("is no card of layer statistics", () => Plan(With(Path.Combine(Shared("base"), "model.safetensors"))));
         Refused("was made with answers 1, the merge asks for 2", () =>
             Plan(Config("recall: {combine: distil, answers: 2}\n", ("expert-1", $", card: {good}"), AllWithTexts[2])));
@@ -182,6 +241,26 @@ public sealed class AlignedMergeTests : IDisposable
     }
 
     [Theory]
+    [InlineData("""{"text": "a word", "answer": "\u0001"}""", "the answer of row 1, '\\u0001', has no tokens")]
+    [InlineData("""{"text": "\u0001", "answer": "yes"}""", "the text of row 1 has no tokens before its answer")]
+    [InlineData("""{"text": "\u0001"}""", "is empty: it has no tokens")]
+    public void Texts_and_answers_that_have_no_tokens_are_refused(string row, string message)
+    {
+        File.WriteAllText(_folder["none.jsonl"], row + "\n");
+        // This tokenizer drops control characters; without its post-processor it adds nothing either.
+        var json = JsonNode.Parse(File.ReadAllText(Fixtures.Path("tokenizers", "bert-uncased", "tokenizer.json")))!;
+        json["post_processor"] = null;
+        var tokenizer = Tokenizer.Parse(System.Text.Encoding.UTF8.GetBytes(json.ToJsonString()), "tokenizer.json");
+        var refused = Assert.ThrowsAny<RecallException>(() =>
+        {
+            var texts = AlignmentSamples.Read("expert", _folder["none.jsonl"], null, () => tokenizer, 20, 64);
+            using var alignment = new LayerAlignment(GoldenAlignment.Base(Set),
+                [new AlignmentExpert("expert", GoldenAlignment.Base(Set), texts)], new AlignmentOptions { Kind = AlignmentKind.Distil });
+        });
+        Assert.Contains(message, refused.Message);
+    }
+
+    [Theory]
     [InlineData("""{"ids": [5], "answer": 1}""")]
     [InlineData("""{"ids": [5, 5, 5, 5, 5, 5], "answer": 5}""")]
     [InlineData("""{"ids": [5, 6, 7]}""")]
@@ -196,6 +275,20 @@ public sealed class AlignedMergeTests : IDisposable
     public void Experts_of_another_base_are_refused()
     {
         string other = Fixtures.Shared("golden", "align", "adapter-like", "expert-1");
-        Assert.ThrowsAny<RecallException>(() => Plan(Config("", (other, $", samples: {Samples("expert-1")}"), AllWithTexts[1])));
+        string message = Assert.ThrowsAny<RecallException>(() =>
+            Plan(Config("", (other, $", samples: {Samples("expert-1")}"), AllWithTexts[1]))).Message;
+        Assert.Contains(other, message);
+        Assert.Contains("have different architectures", message);
+
+        // Of the same family, and of other sizes.
+        TinyModel.Write(_folder["other"], 1);
+        string config = Config("", (_folder["other"], $", samples: {Samples("expert-1")}"), (other, $", samples: {Samples("expert-2")}"));
+        message = Assert.ThrowsAny<RecallException>(() =>
+            Plan(config.Replace(Shared("base"), Fixtures.Shared("golden", "align", "adapter-like", "base")))).Message;
+        Assert.Contains(_folder["other"], message);
+        Assert.Contains("shape", message);
+        var expert = new AlignmentExpert("other", Checkpoint.Open(_folder["other"]), [new AlignmentText([1, 2], 1)]);
+        Assert.Contains("it is an expert of another base", Assert.Throws<RecallException>(() => new LayerAlignment(GoldenAlignment.Base(Set), [expert],
+            new AlignmentOptions { Kind = AlignmentKind.Distil })).Message);
     }
 }

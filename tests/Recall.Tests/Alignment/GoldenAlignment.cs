@@ -30,7 +30,7 @@ static class GoldenAlignment
         using var alignment = new LayerAlignment(baseModel, experts, options) { RangeElements = range };
         var merged = alignment.Rest.Tensors.ToDictionary(tensor => tensor.Name, Read);
         alignment.Run((name, first, rows) =>
-            MemoryMarshal.Cast<byte, float>(rows.bytes).CopyTo(merged[name].AsSpan((int)(first * rows.shape[1]))));
+            MemoryMarshal.Cast<byte, float>(rows.bytes).CopyTo(merged[name].AsSpan((int)(first * rows.shape[^1]))));
         notes = alignment.Notes;
         return merged;
     }

@@ -131,11 +131,11 @@ public sealed class LayerAlignmentTests
         var texts = GoldenAlignment.Experts("full")[0].Texts;
         using var set = new TextSet(texts, global::Recall.Representations.BlockOptions.Read(GoldenAlignment.Base("full")));
         var inputs = set.Batches.Select(batch => TorchSharp.torch.rand(batch.Ids.shape[0], batch.Ids.shape[1], 9)).ToList();
-        var statistics = new LayerStatistics(set, inputs, set.Weights(inputs, 1));
+        var statistics = new LayerStatistics(set.All, inputs, set.All.Weights(inputs, 1));
         var (matrix, tokens) = (statistics.Moment(asTokens: false), statistics.Moment(asTokens: true));
 
-        Assert.Equal(set.Tokens, tokens.Rank!.Value);
-        Assert.Equal(texts.Sum(text => text.Ids.Length), set.Tokens);
+        Assert.Equal(set.All.Count, tokens.Rank!.Value);
+        Assert.Equal(texts.Sum(text => text.Ids.Length), set.All.Count);
         Assert.Equal(2, matrix.Trace, 1e-6);
         Assert.True((matrix.ToMatrix() - tokens.ToMatrix()).abs().max().item<double>() < 1e-7);
     }

@@ -41,6 +41,7 @@ public sealed class RegMeanTests
             var moments = data.Select(each => Moment(each.Find(given.Name)!, kind == "grams").WithOffDiagonal(offDiagonal)).ToList();
             using var system = new StepSystem([1 / 3.0, 1 / 3.0, 1 / 3.0], moments, new AlignmentOptions { Kind = AlignmentKind.RegMean },
                 _ => { });
+            system.Align();
             var source = baseModel.Find(given.Name)!;
             var rows = ExpertUpdate.Rows(source, 0, source.Shape[0], reader).to_type(ScalarType.Float64);
             var updates = models.Select(model => ExpertUpdate.Read(source, rows, model.Find(given.Name)!, 0, reader)).ToList();

@@ -48,10 +48,23 @@ public sealed class RidgedSumTests
         var rows = Random(1, 9, 6);
         var sum = rows.t().mm(rows);
         var numerators = Random(2, 4, 6);
-        using var solver = RidgedSum.Of(sum, 0.5, _ => { });
+        using var solver = RidgedSum.Of(sum.clone(), 0.5, _ => { });
 
         var ridged = sum + eye(6, dtype: ScalarType.Float64) * solver.Ridge;
         Assert.True(Difference(solver.Solve(numerators).mm(ridged), numerators) < 1e-12);
+    }
+
+    [Fact]
+    public void What_was_factorised_in_place_is_had_back_to_the_last_digit()
+    {
+        using var scope = NewDisposeScope();
+        var rows = Random(1, 90, 60);
+        Tensor sum = rows.t().mm(rows), taken = (sum + sum.t()) / 2, before = taken.clone();
+        using var solver = RidgedSum.Of(taken.alias(), 1e-3, _ => { });
+
+        Assert.NotEqual(0, Difference(taken, before));
+        solver.Restore();
+        Assert.Equal(0, Difference(taken, before));
     }
 
     [Fact]

@@ -113,7 +113,7 @@ public class MergeConfigTests
     public void RecallHasItsDefaultsAndItsOptions()
     {
         var defaults = Parse("merge_method: recall\nmodels: [m/a, m/b]\nrecall: {samples: s.jsonl}\n").Recall!;
-        Assert.Equal((20, 256, 256, -2, null as double?, 1.0, null as string, 0),
+        Assert.Equal((20, null as int?, 256, -2, null as double?, 1.0, null as string, 0),
             (defaults.Count, defaults.Candidates, defaults.MaxTokens, defaults.ClusterLayer, defaults.Bandwidth, defaults.Temperature, defaults.Combine, defaults.Seed));
         Assert.Equal((Pooling.Mean, SimilarityKind.Rbf, ComputeType.Auto), (defaults.Pooling, defaults.Similarity, defaults.Compute));
         var set = Parse("""
@@ -122,7 +122,7 @@ public class MergeConfigTests
             recall: {samples: s, text: "{{q}}", count: 8, candidates: 64, max_tokens: 32, cluster_layer: 3, pooling: last, similarity: cka, bandwidth: 2.5,
                      temperature: 0.1, combine: slerp, compute: bfloat16, seed: 7}
             """).Recall!;
-        Assert.Equal(("s", "{{q}}", 8, 64, 32, 3, 2.5, 0.1, "slerp", 7), (set.Samples!, set.Text!, set.Count, set.Candidates, set.MaxTokens, set.ClusterLayer,
+        Assert.Equal(("s", "{{q}}", 8, 64 as int?, 32, 3, 2.5, 0.1, "slerp", 7), (set.Samples!, set.Text!, set.Count, set.Candidates, set.MaxTokens, set.ClusterLayer,
             set.Bandwidth!.Value, set.Temperature, set.Combine!, set.Seed));
         Assert.Equal((Pooling.Last, SimilarityKind.Cka, ComputeType.BFloat16), (set.Pooling, set.Similarity, set.Compute));
         Assert.Null(Parse("merge_method: recall\nmodels: [m/a]\nrecall: {bandwidth: median}\n").Recall!.Bandwidth);

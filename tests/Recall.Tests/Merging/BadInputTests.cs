@@ -33,14 +33,64 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public void ATensorThatOneModelLacksIsNamedWithTheModel() =>
         Has(Refused(TinyModel.Write(_folder["b"], 2, change: tensors => tensors.Remove("model.layers.1.mlp.up_proj.weight"))),
-            _folder["b"], "lacks tensor model.layers.1.mlp.up_proj.weight");
+            _folder["b"], $"lacks tensor model.layers.1.mlp.up_proj.weight, which {_folder["a"]} has: are all of its files there");
 
     [Fact]
     public void ShapesThatDifferAreNamedWithBothModels() =>
-        Has(Refused(TinyModel.Write(_folder["b"], 2, hidden: 32)), "the shapes differ", "[16", "[32", _folder["b"]);
+        Has(Refused(TinyModel.Write(_folder["b"], 2, hidden: 32)), "the shapes differ", "[16", "[32", _folder["b"],
+            "(hidden_size is 16 and 32); only models of the same sizes can be merged");
 
     [Fact]
-    public void AModelWithOtherDepthIsNamed() => Has(Refused(TinyModel.Write(_folder["b"], 2, layers: 2)), "has 2 layers", "has 3");
+    public void AModelWithOtherDepthIsNamed() => Has(Refused(TinyModel.Write(_folder["b"], 2, layers: 2)), "merge.yaml:4:5 models[1]: ",
+        "has 2 layers", "has 3", "models of different depth merge only by 'slices'");
+
+    /// <summary>As in mergekit; what is done is noted.</summary>
+    [Fact]
+    public void OtherVocabulariesAreCutByLinearAndRefusedByOthers()
+    {
+        string b = TinyModel.Write(_folder["b"], 2, vocabulary: 46);
+        Has(Refused(b, "multislerp"), "embed_tokens.weight: the shapes differ: [40, 16]", "[46, 16]", "merge with a 'tokenizer' key");
+        var plan = MergePlan.Make(MergeConfig.Parse(
+            $"merge_method: linear\nmodels: [{{model: {A}}}, {{model: {b}}}]\nparameters: {{weight: 1}}\n", "merge.yaml"), new MergeOptions { Output = _folder["out"] });
+        Assert.Contains("model.embed_tokens.weight: the models have [40, 16], [46, 16]: cut to [40, 16], which all have", plan.Notes);
+    }
+
+    [Fact]
+    public void ATensorOfOneModelThatTheFamilyDoesNotNeedIsNoted()
+    {
+        string b = TinyModel.Write(_folder["b"], 2, change: tensors => tensors.Add("model.layers.1.self_attn.rotary_emb.inv_freq", (new Recall.Checkpoints.Shape(4), new float[4])));
+        var plan = MergePlan.Make(MergeConfig.Parse(
+            $"merge_method: linear\nmodels: [{{model: {A}}}, {{model: {b}}}]\nparameters: {{weight: 1}}\n", "merge.yaml"), new MergeOptions { Output = _folder["out"] });
+        Assert.Contains($"model.layers.1.self_attn.rotary_emb.inv_freq: only {b} has it, and the family needs no such tensor: left out", plan.Notes);
+    }
+
+    [Theory]
+    [InlineData("merge.yaml:1:15 merge_method: the method ties needs a base model: set base_model", "merge_method: ties\nmodels: [{model: A, parameters: {weight: 1}}]")]
+    [InlineData("merge.yaml:2:10 models[0]: the method linear needs parameter 'weight' of ", "merge_method: linear\nmodels: [{model: A}]")]
+    [InlineData("merge.yaml:2:10 models[0]: the method linear needs parameter 'weight' of ",
+        "merge_method: linear\nmodels: [{model: A, parameters: {weight: [{filter: mlp, value: 1}]}}]")]
+    [InlineData("a gradient needs at least one number", "merge_method: linear\nmodels: [{model: A, parameters: {weight: []}}]")]
+    [InlineData("layer_range [0, 9] goes beyond the 3 layers of ", "merge_method: passthrough\nslices: [{sources: [{model: A, layer_range: [0, 9]}]}]")]
+    [InlineData("the range [2, 1] holds no layer", "merge_method: passthrough\nslices: [{sources: [{model: A, layer_range: [2, 1]}]}]")]
+    [InlineData("all sources of a slice must have the same number of layers; this one has 1, the first 2",
+        "merge_method: linear\nparameters: {weight: 1}\nslices: [{sources: [{model: A, layer_range: [0, 2]}, {model: A, layer_range: [0, 1]}]}]")]
+    [InlineData("merge.yaml:2:1: unknown key 'modles'; did you mean 'models'?", "merge_method: linear\nmodles: [{model: A}]")]
+    public void ConfigsThatAskForWhatIsNotThereAreRefused(string message, string text)
+    {
+        string config = text.Replace("model: A", $"model: {A}", StringComparison.Ordinal);
+        var error = Assert.ThrowsAny<RecallException>(() => MergeRun.Run(MergeConfig.Parse(config, "merge.yaml"), new MergeOptions { Output = _folder["out"] }));
+        Assert.Contains(message, error.Message);
+        Assert.False(Directory.Exists(_folder["out"]), "something was written");
+    }
+
+    [Fact]
+    public void AFilterThatFitsNothingIsNoted()
+    {
+        var plan = MergePlan.Make(MergeConfig.Parse(
+            $"merge_method: linear\nmodels: [{{model: {A}, parameters: {{weight: [{{filter: self_atn, value: 1}}, {{value: 0.5}}]}}}}]\n", "merge.yaml"),
+            new MergeOptions { Output = _folder["out"] });
+        Assert.Contains(plan.Notes, note => note.Contains("filter 'self_atn' fits no tensor; filters are parts of tensor names"));
+    }
 
     [Fact]
     public void ATruncatedFileIsRefused()

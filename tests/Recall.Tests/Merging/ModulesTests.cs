@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Recall.Checkpoints;
+using Recall.Checkpoints.Architectures;
 using Recall.Configuration;
 using Recall.Planning;
 using Recall.Tests.Mergekit;
@@ -15,7 +16,7 @@ public sealed class ModulesTests : IDisposable
 
     MergeOptions Options => new() { Output = _folder["out"], Threads = 2 };
 
-    MergeResult Run(string yaml) => MergeRun.Run(MergeConfig.Parse(yaml, "merge.yaml"), Options);
+    MergeResult Run(string yaml, string output = "out") => MergeRun.Run(MergeConfig.Parse(yaml, "merge.yaml"), Options with { Output = _folder[output] });
 
     float[] Merged(string name) => MergekitCase.Values(Checkpoint.Open(_folder["out"]).Find(name)!);
 
@@ -221,5 +222,46 @@ public sealed class ModulesTests : IDisposable
         Assert.Equal(inner.Order(StringComparer.Ordinal), result.Plan.Tensors.Select(tensor => tensor.Name).Order(StringComparer.Ordinal));
         for (int i = 0; i < inner.Length; i++) Near(Mean(Of(a, inner[i]), Of(b, published[i]), 0.5f), Merged(inner[i]));
         Assert.DoesNotContain(result.Plan.Notes, note => note.Contains("no rule") || note.Contains("left out"));
+    }
+
+    /// <summary>
+    /// The merger of Qwen-VL is the module multi_modal_projector. In Qwen2-VL it has no layers: gradients give it their first value; in Qwen3-VL its layers
+    /// are the deepstack mergers, over which gradients run by themselves.
+    /// </summary>
+    [Theory]
+    [InlineData("Qwen2VLForConditionalGeneration", "model.", "visual.", 0)]
+    [InlineData("Qwen3VLForConditionalGeneration", "model.language_model.", "model.visual.", 3)]
+    public void TheMergerIsTheProjector(string className, string model, string visual, int mergers)
+    {
+        var family = ArchitectureTable.Find(new JsonObject { ["architectures"] = new JsonArray(className) })!;
+        IEnumerable<string> Layers(string module, int count) => Enumerable.Range(0, count).SelectMany(layer =>
+            family.Modules.Single(each => each.Name == module) switch { var place => place.LayerTensors.Select(part => $"{place.LayerPrefix}{layer}.{part}") });
+        string[] names =
+        [
+            model + "embed_tokens.weight", .. Layers("text_decoder", 3), model + "norm.weight", "lm_head.weight", visual + "patch_embed.proj.weight",
+            .. Layers("vision_tower", 2), visual + "merger.norm.weight", .. Layers("multi_modal_projector", mergers),
+        ];
+        var config = new JsonObject
+        {
+            ["architectures"] = new JsonArray(className), ["num_hidden_layers"] = 3,
+            ["text_config"] = new JsonObject { ["num_hidden_layers"] = 3 }, ["vision_config"] = new JsonObject { ["depth"] = 2 },
+        };
+        string a = SmallModels.Write(_folder["a"], 1, config, names), b = SmallModels.Write(_folder["b"], 2, config, names);
+        Run($"merge_method: slerp\nbase_model: {a}\nmodels: [{{model: {a}}}, {{model: {b}}}]\nparameters: {{t: [0, 1]}}\n");
+        Assert.Equal(Of(a, visual + "merger.norm.weight"), Merged(visual + "merger.norm.weight"));
+        Assert.Equal(Of(a, visual + "blocks.0.norm1.weight"), Merged(visual + "blocks.0.norm1.weight"));
+        Assert.Equal(Of(b, visual + "blocks.1.norm1.weight"), Merged(visual + "blocks.1.norm1.weight"));
+        if (mergers > 0)
+        {
+            Assert.Equal(Of(a, visual + "deepstack_merger_list.0.norm.weight"), Merged(visual + "deepstack_merger_list.0.norm.weight"));
+            Assert.Equal(Of(b, visual + "deepstack_merger_list.2.norm.weight"), Merged(visual + "deepstack_merger_list.2.norm.weight"));
+        }
+        string each = $"models: [{{model: {a}}}, {{model: {b}}}]";
+        string own = $"merge_method: linear\nparameters: {{weight: 1}}\nmodules:\n  text_decoder: {{{each}}}\n  vision_tower: {{{each}}}\n";
+        Run($"{own}  multi_modal_projector: {{models: [{{model: {b}}}]}}\n", "own");
+        Assert.Equal(Of(b, visual + "merger.norm.weight"), Of(_folder["own"], visual + "merger.norm.weight"));
+        var without = Run(own, "without");
+        Assert.Contains(without.Plan.Notes, note => note.Contains("multi_modal_projector"));
+        Assert.DoesNotContain(without.Plan.Tensors, tensor => tensor.Name.Contains("merger"));
     }
 }

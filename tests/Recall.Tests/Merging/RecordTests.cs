@@ -26,7 +26,10 @@ public sealed class RecordTests : IDisposable
             Assert.Equal(expected, (string?)model["files"]![0]!["sha256"]);
         }
         Assert.Equal(text, File.ReadAllText(_folder["out", "mergekit_config.yml"]));
-        Assert.Contains("library_name: transformers", File.ReadAllText(_folder["out", "README.md"]));
+        string card = File.ReadAllText(_folder["out", "README.md"]);
+        Assert.StartsWith("---\nlibrary_name: transformers\ntags:\n- mergekit\n- merge\n- recall\n---\n# out\n\n", card);
+        Assert.EndsWith("## Merge Details\n\n### Merge Method\n\n[Linear](https://arxiv.org/abs/2203.05482).\n\n"
+            + $"### Models Merged\n\n* {a}\n* {b}\n\n### Configuration\n\n```yaml\n{text}```\n", card);
     }
 
     public void Dispose() => _folder.Dispose();

@@ -22,6 +22,14 @@ public class ElementwiseTests
     public void AddScaledDifferenceRoundsThreeTimes(float a) =>
         Check((x, b, y) => Elementwise.AddScaledDifference(x, b, a, y), (x, b, y) => y + (float)((float)(x - b) * a));
 
+    [Theory, MemberData(nameof(Factors))]
+    public void TwoInputsAtOnceRoundAsOneAfterTheOther(float a)
+    {
+        Check((x, b, y) => Elementwise.Mix(x, a, b, -1.7f, y), (x, b, _) => (float)(x * a) + (float)(b * -1.7f));
+        Check((x, b, y) => Elementwise.AddMix(x, a, b, -1.7f, y), (x, b, y) => (float)(y + (float)(x * a)) + (float)(b * -1.7f));
+        Check((x, b, y) => Elementwise.AddScaledDifferences(x, a, b, -1.7f, x, y), (x, b, y) => (float)(y + (float)((x - x) * a)) + (float)((float)(b - x) * -1.7f));
+    }
+
     [Fact]
     public void MaxMagnitudeIsTheLargestAndNaNWhereThereIsOne()
     {
@@ -40,9 +48,12 @@ public class ElementwiseTests
     [Fact]
     public void LengthsMustAgree()
     {
-        Assert.Throws<ArgumentOutOfRangeException>(() => Elementwise.Scale(new float[3], 1, new float[4]));
-        Assert.Throws<ArgumentOutOfRangeException>(() => Elementwise.AddScaled(new float[4], 1, new float[3]));
-        Assert.Throws<ArgumentOutOfRangeException>(() => Elementwise.AddScaledDifference(new float[4], new float[3], 1, new float[4]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Elementwise.Scale<float>(new float[3], 1, new float[4]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Elementwise.AddScaled<float>(new float[4], 1, new float[3]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Elementwise.AddScaledDifference<float>(new float[4], new float[3], 1, new float[4]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Elementwise.Mix<float>(new float[4], 1, new float[3], 1, new float[4]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Elementwise.AddMix<float>(new float[4], 1, new float[4], 1, new float[3]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Elementwise.AddScaledDifferences<float>(new float[4], 1, new float[4], 1, new float[3], new float[4]));
     }
 
     delegate void Kernel(ReadOnlySpan<float> x, ReadOnlySpan<float> b, Span<float> y);

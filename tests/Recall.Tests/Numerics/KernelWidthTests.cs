@@ -77,6 +77,12 @@ public class KernelWidthTests
         text.Append($"task vectors {Hash(MemoryMarshal.AsBytes(Samples.Bits(small).AsSpan()))}\n");
         float[] row = [.. finite.Select(value => value % 8)], otherRow = [.. second.Select(value => value % 8)];
         text.Append($"divergence {Softmax.Divergence(row, otherRow):R} {Softmax.Divergence(row.AsSpan(0, 500), otherRow.AsSpan(0, 500)):R}\n");
+        var attended = new float[90 * 4 * 34];
+        CausalAttention.Compute<float>(new AttentionSizes(1, 90, 4, 2, 34), row.AsSpan(0, attended.Length), row.AsSpan(20_000, attended.Length / 2),
+            row.AsSpan(50_000, attended.Length / 2), attended, 0.02f, 71, 2);
+        BlockRows.RmsNorm(attended.AsSpan(0, 573), attended.AsSpan(600, 573), 1e-5);
+        BlockRows.SiluTimes(attended.AsSpan(0, 573), attended.AsSpan(1200, 573));
+        text.Append($"attention, norm, silu {Hash(MemoryMarshal.AsBytes(attended.AsSpan()))}\n");
         new CounterRandom(1, "tensor", 2).Keep(3, 0.4, row);
         text.Append($"random {Hash(MemoryMarshal.AsBytes(row.AsSpan()))}\n");
         GoldenText.Match("kernels.txt", text.ToString());

@@ -20,8 +20,16 @@ public class BlockOptionsTests
 
     static void AssertSame(BlockOptions expected, BlockOptions actual)
     {
-        Assert.Equal(expected.Windows, actual.Windows);
-        Assert.Equal(expected with { Windows = actual.Windows }, actual);
+        Assert.Equal(expected.Kinds.Select(kind => kind.Window), actual.Kinds.Select(kind => kind.Window));
+        Assert.Equal(expected.Kinds.Select(Rope), actual.Kinds.Select(Rope));
+        Assert.Equal(expected with { Kinds = actual.Kinds }, actual);
+    }
+
+    static RopeOptions? Rope(LayerKind kind) => kind.Rope is null ? null : kind.Rope with { ShortFactors = [], LongFactors = [] };
+
+    static IEnumerable<int?> Windows(JsonObject config)
+    {
+        return BlockOptions.Read(config, "m").Kinds.Select(kind => kind.Window);
     }
 
     [Fact]
@@ -39,8 +47,8 @@ public class BlockOptionsTests
     [Fact]
     public void AbsentKeysHaveTheDefaultsOfTheFamily()
     {
-        Assert.Equal([4096, 4096, 4096], BlockOptions.Read(Config("mistral", ("sliding_window", null)), "m").Windows);
-        Assert.Equal([null, null, null], BlockOptions.Read(Config("mistral", ("sliding_window", "null")), "m").Windows);
+        Assert.Equal([4096, 4096, 4096], Windows(Config("mistral", ("sliding_window", null))));
+        Assert.Equal([null, null, null], Windows(Config("mistral", ("sliding_window", "null"))));
         Assert.Equal(128, BlockOptions.Read(Config("qwen3", ("head_dim", null)), "m").HeadDim);
         Assert.Equal(4, BlockOptions.Read(Config("llama", ("num_key_value_heads", null)), "m").KeyValueHeads);
         Assert.Equal("llama", BlockOptions.Read(Config("llama", ("architectures", null)), "m").Names.ModelType);
@@ -65,9 +73,10 @@ public class BlockOptionsTests
     [InlineData("rope_theta", "0", "rope_theta must be above 1")]
     [InlineData("rope_scaling", "[]", "rope_scaling must be an object")]
     [InlineData("quantization_config", """{"quant_method": "fp8"}""", "quantization_config says that the weights are quantised")]
-    [InlineData("partial_rotary_factor", "0.5", "partial_rotary_factor is not 1")]
+    [InlineData("partial_rotary_factor", "0.5", "partial_rotary_factor is 0.5, not 1; in this family whole heads turn")]
     [InlineData("rope_parameters", """{"full_attention": {"rope_theta": 1000.0}}""", "rope_parameters.full_attention sets rotary positions for one kind")]
-    [InlineData("rope_scaling", """{"rope_type": "longrope"}""", "rope_scaling.rope_type is 'longrope'")]
+    [InlineData("rope_scaling", """{"rope_type": "longrope"}""", "rope_scaling.short_factor must be a list of 6 numbers")]
+    [InlineData("rope_scaling", """{"rope_type": "ntk"}""", "rope_scaling.rope_type is 'ntk'; Recall computes default, linear")]
     [InlineData("rope_scaling", """{"rope_type": "linear"}""", "rope_scaling.factor is missing")]
     [InlineData("rope_scaling", """{"rope_type": "linear", "factor": -2}""", "rope_scaling.factor must be above 0")]
     [InlineData("rope_scaling", """{"rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4}""", "high_freq_factor must be above")]
@@ -86,7 +95,7 @@ public class BlockOptionsTests
         Assert.Contains(message, Assert.Throws<RecallException>(() => BlockOptions.Read(Config("ministral", ("layer_types", json)), "m")).Message);
 
     [Theory]
-    [InlineData("\"gpt_neox\"", """["GPTNeoXForCausalLM"]""", "'gpt_neox'")]
+    [InlineData("\"mamba\"", """["MambaForCausalLM"]""", "'mamba'")]
     [InlineData("\"llama\"", """["LlamaForSequenceClassification"]""", "LlamaForSequenceClassification")]
     [InlineData(null, null, "is missing")]
     public void AFamilyWithoutForwardPassIsNamedTogetherWithThoseThatHaveOne(string? type, string? architectures, string message)
@@ -94,6 +103,7 @@ public class BlockOptionsTests
         var error = Assert.Throws<RecallException>(() => BlockOptions.Read(Config("llama", ("model_type", type), ("architectures", architectures)), "m"));
         Assert.Contains(message, error.Message);
         Assert.Contains("llama, mistral, ministral, ministral3, qwen2, qwen3", error.Message);
+        Assert.Contains(", mixtral, ", error.Message);
     }
 
     [Fact]

@@ -8,8 +8,17 @@ namespace Recall.Tests.Representations;
 /// <summary>Forward passes against those of transformers: fixtures/architectures.</summary>
 public class ForwardPassTests : TorchTests
 {
+    /// <summary>Those of the repository, and those beside it, which show the same options in other families.</summary>
     public static TheoryData<string> Models() =>
-        [.. Directory.GetDirectories(Fixtures.Path("architectures")).Select(folder => Path.GetFileName(folder)).Order()];
+    [
+        .. Directory.GetDirectories(Fixtures.Path("architectures")).Select(folder => Path.GetFileName(folder)).Order(),
+        "arcee", "cohere", "cohere2", "ernie4_5", "exaone4", "falcon-7b", "gemma", "gemma3", "glm", "glm4", "gpt-bigcode", "gpt-j", "gpt-neox-sequential", "gpt2-bare", "granite",
+        "helium", "hunyuan-dense", "nemotron", "olmo", "olmo2", "olmo3", "olmoe", "opt", "phi", "phi3-longrope", "phi3-longrope-short", "qwen3-moe",
+        "seed-oss", "smollm3", "stablelm", "starcoder2",
+    ];
+
+    static string Folder(string name) =>
+        Directory.Exists(Fixtures.Path("architectures", name)) ? Fixtures.Path("architectures", name) : Fixtures.Shared("golden", "architectures", name);
 
     [Theory, MemberData(nameof(Models))]
     public void EveryHiddenStateAndTheLogitsAreThoseOfTransformers(string name)
@@ -17,11 +26,11 @@ public class ForwardPassTests : TorchTests
         using var scope = NewDisposeScope();
         using var quiet = no_grad();
         using var model = Load(name);
-        var golden = new GoldenTensors(Fixtures.Path("architectures", name, "golden.safetensors"));
+        var golden = new GoldenTensors(Path.Combine(Folder(name), "golden.safetensors"));
         var (ids, mask) = (golden["input_ids"], golden["attention_mask"]);
         using var context = AttentionContext.Of(model.Options, ids.shape[1]);
 
-        var hidden = model.Embed(ids);
+        var hidden = model.Embed(ids, context);
         for (int layer = 0; layer < model.Options.Layers; layer++)
         {
             GoldenTensors.AssertNear(golden[$"hidden.{layer}"], hidden, $"hidden.{layer}", mask: mask);
@@ -33,13 +42,16 @@ public class ForwardPassTests : TorchTests
         GoldenTensors.AssertNear(hidden, model.Forward(ids, context), "whole", 0);
     }
 
-    [Fact]
-    public void RowsPaddedOnTheLeftGiveTheSame()
+    [Theory]
+    [InlineData("llama")]
+    [InlineData("gemma2")]
+    [InlineData("gpt2")]
+    public void RowsPaddedOnTheLeftGiveTheSame(string name)
     {
         using var scope = NewDisposeScope();
         using var quiet = no_grad();
-        using var model = Load("llama");
-        var golden = new GoldenTensors(Fixtures.Path("architectures", "llama", "golden_left.safetensors"));
+        using var model = Load(name);
+        var golden = new GoldenTensors(Fixtures.Path("architectures", name, "golden_left.safetensors"));
         using var context = AttentionContext.Of(model.Options, golden["attention_mask"].to_type(ScalarType.Bool), 0);
         GoldenTensors.AssertNear(golden["logits"], model.Logits(model.Forward(golden["input_ids"], context)), "logits", mask: golden["attention_mask"]);
     }
@@ -49,9 +61,9 @@ public class ForwardPassTests : TorchTests
     {
         using var scope = NewDisposeScope();
         using var quiet = no_grad();
-        var checkpoint = Checkpoint.Open(Fixtures.Path("architectures", name));
+        var checkpoint = Checkpoint.Open(Folder(name));
         var options = BlockOptions.Read(checkpoint);
-        var golden = new GoldenTensors(Fixtures.Path("architectures", name, "golden.safetensors"));
+        var golden = new GoldenTensors(Path.Combine(Folder(name), "golden.safetensors"));
         using var weights = new LayerWeights(options);
         using var context = AttentionContext.Of(options, golden["input_ids"].shape[1]);
         var reader = new TileReader();
@@ -72,7 +84,7 @@ public class ForwardPassTests : TorchTests
         var inputs = new Dictionary<string, Tensor>();
         var looked = block.Forward(hidden, context, (name, input) => block.Linear(name, inputs[name] = input.clone().MoveToOuterDisposeScope()));
         GoldenTensors.AssertNear(block.Forward(hidden, context), looked, "looked at", 0);
-        Assert.Equal(model.Options.Linears.Select(linear => (linear.Name, (long)linear.Inputs)), inputs.Select(entry => (entry.Key, entry.Value.shape[2])));
+        Assert.Equal(model.Options.Linears(1).Select(linear => (linear.Name, (long)linear.Inputs)), inputs.Select(entry => (entry.Key, entry.Value.shape[2])));
         GoldenTensors.AssertNear(block.AttentionInput(hidden), inputs["self_attn.k_proj"], "input", 0);
 
         // Without what the two output layers give, a block passes on what it got.
@@ -129,7 +141,7 @@ public class ForwardPassTests : TorchTests
     }
 
     static LanguageModel Load(string name, ScalarType type = ScalarType.Float32) =>
-        LanguageModel.Load(Checkpoint.Open(Fixtures.Path("architectures", name)), type, TestContext.Current.CancellationToken);
+        LanguageModel.Load(Checkpoint.Open(Folder(name)), type, TestContext.Current.CancellationToken);
 
     static Tensor Pool(LanguageModel model, TokenBatch batch, Pooling pooling)
     {

@@ -68,6 +68,10 @@ public class GenerationTests : TorchTests
     [InlineData("mistral")]
     [InlineData("ministral3")]
     [InlineData("qwen3")]
+    [InlineData("gemma2")]
+    [InlineData("gpt2")]
+    [InlineData("gpt-neox")]
+    [InlineData("mixtral")]
     public void TheCacheChangesNothing(string name)
     {
         using var quiet = no_grad();

@@ -22,7 +22,7 @@ public class TokenSurgeonTests
     static void Run(SurgeryOptions options, string output, long seed = 0)
     {
         var plan = TokenSurgeonPlan.Make(options, new MergeOptions { Output = output, Threads = 2, Seed = seed });
-        plan.Prepare(TestContext.Current.CancellationToken);
+        plan.Prepare(cancellation: TestContext.Current.CancellationToken);
         MergeRun.Run(plan.Merge, cancellation: TestContext.Current.CancellationToken);
     }
 

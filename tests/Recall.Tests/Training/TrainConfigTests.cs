@@ -47,7 +47,7 @@ public class TrainConfigTests
     public void WithoutKeysALoraOfAllLinearLayersIsTrained()
     {
         var config = TrainConfig.Parse("{model: base, output: out}", "train.yaml");
-        Assert.Equal((16, 32, 7, 2e-4), (config.Lora!.Rank, config.Lora.Alpha, config.Lora.TargetModules.Length, config.LearningRate));
+        Assert.Equal((16, 32, LoraOptions.AllModules.Length, 2e-4), (config.Lora!.Rank, config.Lora.Alpha, config.Lora.TargetModules.Length, config.LearningRate));
         Assert.Equal((1.0, 1, null), (config.Clip, config.Epochs, config.Steps));
         var full = TrainConfig.Parse("{model: base, output: out, full: true, clip: 0}", "train.yaml");
         Assert.Equal((null, 2e-5, null), (full.Lora, full.LearningRate, full.Clip));
@@ -63,7 +63,8 @@ public class TrainConfigTests
     [InlineData("model: m+a\noutput: o", "train.yaml:1:8 model: a new adapter on top of an adapter")]
     [InlineData("model: m\noutput: o\nlora: {dropout: 0.1}", "train.yaml:3:17 lora.dropout: must be 0")]
     [InlineData("model: m\noutput: o\nlora: {r: 0}", "train.yaml:3:11 lora.r: must lie between 1 and")]
-    [InlineData("model: m\noutput: o\nlora: {target_modules: [q_prj]}", "'q_prj' is no linear layer of a block; known: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, or the word all-linear; did you mean 'q_proj'?")]
+    [InlineData("model: m\noutput: o\nlora: {target_modules: [q_prj]}", "'q_prj' is no linear layer of a block; known: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, ")]
+    [InlineData("model: m\noutput: o\nlora: {target_modules: [q_prj]}", ", or the word all-linear; did you mean 'q_proj'?")]
     [InlineData("model: m\noutput: o\nwarmup: 1.5", "train.yaml:3:9 warmup: a number of steps, or a share")]
     [InlineData("model: m\noutput: o\nlearning_rate: fast", "train.yaml:3:16 learning_rate: a number is expected here")]
     [InlineData("model: m\noutput: o\ndtype: int8", "train.yaml:3:8 dtype: unknown type 'int8'; known: float32, bfloat16, float16")]

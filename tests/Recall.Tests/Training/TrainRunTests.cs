@@ -51,6 +51,35 @@ public class TrainRunTests : TorchTests
         Assert.True(Loss(merged) < 0.5 * Loss(Checkpoint.Open(Base)));
     }
 
+    /// <summary>Families whose layers are fused, stored the other way round, or experts: trained in full, and by an adapter.</summary>
+    [Theory]
+    [InlineData("phi3", "down_proj, gate_up_proj, o_proj, qkv_proj")]
+    [InlineData("gpt2", "c_attn, c_fc, c_proj")]
+    [InlineData("mixtral", "k_proj, o_proj, q_proj, v_proj, w1, w2, w3")]
+    public void OtherFamiliesLearnToo(string name, string modules)
+    {
+        using var folder = new TemporaryFolder();
+        folder.Copy(Fixtures.Path("architectures", name));
+        var model = ModelReference.Parse(folder.Path);
+        Run(Config(folder["adapter"], "lora: {r: 8, alpha: 16}\nlearning_rate: 0.02\nepochs: 15\ncard: none") with { Model = model });
+        Run(Config(folder["full"], "full: true\nlearning_rate: 0.005\nepochs: 15\ncard: none") with { Model = model });
+        var config = System.Text.Json.Nodes.JsonNode.Parse(File.ReadAllText(folder["adapter", "adapter_config.json"]))!;
+        Assert.Equal(modules, string.Join(", ", config["target_modules"]!.AsArray().Select(module => (string)module!).Order()));
+        var before = Checkpoint.Open(folder.Path);
+        double loss = Loss(before);
+        Assert.True(Loss(LoraAdapter.Open(folder["adapter"]).Apply(before)) < 0.8 * loss);
+        Assert.True(Loss(Checkpoint.Open(folder["full"])) < 0.8 * loss);
+    }
+
+    [Fact]
+    public void AnAdapterOfLayersThatTheModelHasNotIsRefused()
+    {
+        using var folder = new TemporaryFolder();
+        var config = Config(folder["adapter"], "lora: {target_modules: [q_proj]}") with { Model = ModelReference.Parse(Fixtures.Path("architectures", "phi3")) };
+        Assert.Contains("target_modules: q_proj: the model has no such layer; it has qkv_proj, o_proj, gate_up_proj, down_proj",
+            Assert.Throws<RecallException>(() => Run(config)).Message);
+    }
+
     [Fact]
     public void AModelTrainedInFullKeepsItsFilesAndTheTypeOfItsTensors()
     {

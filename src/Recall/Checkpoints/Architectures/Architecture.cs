@@ -31,8 +31,14 @@ public sealed partial record Architecture(string ModelType, params ImmutableArra
     /// <summary>The token embedding: [vocabulary, hidden].</summary>
     public string Embedding { get; init; } = "model.embed_tokens.weight";
 
+    /// <summary>The table of positions, [positions, hidden], that is added to the embeddings; empty: positions are rotary, or none.</summary>
+    public string Positions { get; init; } = "";
+
     /// <summary>The norm after the last block; empty: there is none.</summary>
     public string FinalNorm { get; init; } = "model.norm.weight";
+
+    /// <summary>True where some models of the family have no norm after the last block.</summary>
+    public bool FinalNormMayLack { get; init; }
 
     /// <summary>
     /// The language-model head: [vocabulary, hidden]; absent from checkpoints in which it is tied to the embedding. Of classifiers their
@@ -130,6 +136,7 @@ public sealed partial record Architecture(string ModelType, params ImmutableArra
         ModulePrefixes = [.. ModulePrefixes.Select(layout.ToHere)],
         LayerPrefix = layout.ToHere(LayerPrefix),
         Embedding = layout.ToHere(Embedding),
+        Positions = layout.ToHere(Positions),
         FinalNorm = layout.ToHere(FinalNorm),
         Head = layout.ToHere(Head),
         HeadBias = layout.ToHere(HeadBias),

@@ -26,11 +26,69 @@ public static partial class ArchitectureTable
                 .. Weights("block_sparse_moe.experts.*.w1", "block_sparse_moe.experts.*.w2", "block_sparse_moe.experts.*.w3"),
             ],
             OptionalTensors = [.. Weights("block_sparse_moe.gate", "mlp.gate"), .. StackedExperts],
+            Block = new()
+            {
+                Window = WindowRule.EveryLayer, DefaultTheta = 1e6, DefaultNormEpsilon = 1e-5, DefaultMaxPositions = 131072,
+                Mixture = new()
+                {
+                    ExpertsKey = "num_local_experts", IntermediateKey = "intermediate_size", Normalized = true,
+                    Router = "block_sparse_moe.gate", Experts = "block_sparse_moe.experts", GateUp = ["w1", "w3"], Down = "w2",
+                },
+            },
+        },
+        new("qwen2_moe", "Qwen2MoeForCausalLM")
+        {
+            LayerTensors = [.. TwoNorms, .. Attention],
+            OptionalTensors =
+            [
+                .. AttentionBiases, .. ExpertMlps, .. StackedExperts, .. GatedMlp,
+                .. Weights("mlp.gate", "mlp.shared_expert_gate", "mlp.shared_expert.gate_proj", "mlp.shared_expert.up_proj",
+                    "mlp.shared_expert.down_proj"),
+            ],
+            Block = new()
+            {
+                QueryKeyValueBias = new("qkv_bias", true), Window = WindowRule.FromLayer, DefaultWindow = 4096,
+                Mixture = new() { DefaultActive = 4, Shared = "mlp.shared_expert", SomeLayers = true },
+            },
         },
         new("qwen3_moe", "Qwen3MoeForCausalLM")
         {
             LayerTensors = [.. TwoNorms, .. Attention, .. HeadNorms, .. ExpertMlps],
             OptionalTensors = [.. Weights("mlp.gate"), .. StackedExperts, .. GatedMlp],
+            Block = new()
+            {
+                QueryKeyValueBias = BiasRule.ByConfig, OutputBias = BiasRule.ByConfig, QueryKeyNorm = QueryKeyNorm.Head,
+                Window = WindowRule.FromLayer, DefaultWindow = 4096, Mixture = new() { DefaultActive = 8, SomeLayers = true },
+            },
+        },
+        new("olmoe", "OlmoeForCausalLM")
+        {
+            LayerTensors = [.. TwoNorms, .. Attention, .. HeadNorms],
+            OptionalTensors = [.. ExpertMlps, .. Weights("mlp.gate"), .. StackedExperts],
+            Block = new()
+            {
+                QueryKeyValueBias = BiasRule.ByConfig, OutputBias = BiasRule.ByConfig, QueryKeyNorm = QueryKeyNorm.Whole, Clipped = true,
+                DefaultNormEpsilon = 1e-5, DefaultMaxPositions = 4096,
+                Mixture = new() { IntermediateKey = "intermediate_size", DefaultActive = 8 },
+            },
+        },
+        new("granitemoe", "GraniteMoeForCausalLM")
+        {
+            LayerTensors =
+            [
+                .. TwoNorms, .. Attention,
+                .. Weights("block_sparse_moe.router.layer", "block_sparse_moe.input_linear", "block_sparse_moe.output_linear"),
+            ],
+            Block = new()
+            {
+                QueryKeyValueBias = BiasRule.ByConfig, OutputBias = BiasRule.ByConfig, Multipliers = true, DefaultMaxPositions = 2048,
+                Mixture = new()
+                {
+                    ExpertsKey = "num_local_experts", IntermediateKey = "intermediate_size", Normalized = true, Experts = "",
+                    Stacked = ("block_sparse_moe.input_linear.weight", "block_sparse_moe.output_linear.weight"),
+                    StackedRouter = "block_sparse_moe.router.layer",
+                },
+            },
         },
         new("glm4_moe", "Glm4MoeForCausalLM")
         {

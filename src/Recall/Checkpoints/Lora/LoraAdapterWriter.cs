@@ -30,6 +30,9 @@ public sealed record LoraWriteOptions
     /// <summary>Dropout during training, noted for whoever trains on; 0 by default.</summary>
     public double Dropout { get; init; }
 
+    /// <summary>Noted for the reader: weights are stored [in, out], as in GPT-2. The factors are the same.</summary>
+    public bool FanInFanOut { get; init; }
+
     /// <summary>The type of the factors; float32 by default.</summary>
     public DType Type { get; init; } = DType.F32;
 }

@@ -31,7 +31,7 @@ static class LoraConfigWriter
             ["alpha_pattern"] = Pattern(modules, module => module.Alpha, alpha),
             ["base_model_name_or_path"] = options.BaseModel,
             ["bias"] = "none",
-            ["fan_in_fan_out"] = extras?.FanInFanOut ?? false,
+            ["fan_in_fan_out"] = extras?.FanInFanOut ?? options.FanInFanOut,
             ["inference_mode"] = true,
             ["init_lora_weights"] = true,
             ["lora_alpha"] = alpha,

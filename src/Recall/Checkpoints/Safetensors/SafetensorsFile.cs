@@ -56,7 +56,7 @@ public sealed record SafetensorsFile(IReadOnlyList<StoredTensor> Tensors, IReadO
 
     sealed class HeaderReader(DataFile file, long dataBegin)
     {
-        readonly Dictionary<string, (long Begin, StoredTensor Tensor)> _tensors = new(StringComparer.Ordinal);
+        readonly Dictionary<string, StoredTensor> _tensors = new(StringComparer.Ordinal);
         Dictionary<string, string>? _metadata;
 
         public SafetensorsFile Read(byte[] header)
@@ -72,17 +72,18 @@ public sealed record SafetensorsFile(IReadOnlyList<StoredTensor> Tensors, IReadO
             }
             while (json.Read()) { }     // text after the closing brace is an error of the reader
 
-            var tensors = _tensors.Values.OrderBy(place => place.Begin).ThenBy(place => place.Tensor.Length).ToList();
+            var tensors = _tensors.Values.OrderBy(tensor => tensor.Offset).ThenBy(tensor => tensor.Length).ToList();
             long covered = 0;
-            foreach (var (begin, tensor) in tensors)
+            foreach (var tensor in tensors)
             {
+                long begin = tensor.Offset - dataBegin;
                 if (begin > covered) throw Bad(file, $"{begin - covered} bytes of data before tensor {Quoted.Of(tensor.Name)} belong to no tensor");
                 if (begin < covered) throw Bad(file, $"tensor {Quoted.Of(tensor.Name)} overlaps the one before it");
                 covered += tensor.Length;
             }
             if (dataBegin + covered != file.Length)
                 throw Bad(file, $"{file.Length - dataBegin - covered} bytes after the last tensor belong to no tensor");
-            return new SafetensorsFile([.. tensors.Select(place => place.Tensor)], _metadata ?? []);
+            return new SafetensorsFile(tensors, _metadata ?? []);
         }
 
         void ReadMetadata(ref Utf8JsonReader json)
@@ -129,7 +130,7 @@ public sealed record SafetensorsFile(IReadOnlyList<StoredTensor> Tensors, IReadO
             if (elements > long.MaxValue / type.Value.Size() || elements * type.Value.Size() != end - begin)
                 throw Bad(name, $"shape {shape} of {type.Value.SafetensorsName()} does not fit its {end - begin} bytes");
             var tensor = new StoredTensor(name, shape.Value, PlainEncoding.Of(type.Value), file, dataBegin + begin);
-            if (!_tensors.TryAdd(name, (begin, tensor))) throw Bad(name, "stands twice in the header");
+            if (!_tensors.TryAdd(name, tensor)) throw Bad(name, "stands twice in the header");
         }
 
         DType ReadType(ref Utf8JsonReader json, string name)

@@ -1,0 +1,45 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace Recall.Numerics;
+
+/// <summary>
+/// The values of kernels that take their inputs as float32 or as the bfloat16 that lies in a file: <typeparamref name="T"/> is
+/// <see cref="float"/> or <see cref="BFloat16"/>, which is widened in registers, exactly.
+/// </summary>
+static class Lanes<T> where T : unmanaged
+{
+    /// <summary>All values, as float32.</summary>
+    public static void Widen(ReadOnlySpan<T> from, Span<float> to)
+    {
+        if (typeof(T) == typeof(float)) MemoryMarshal.Cast<T, float>(from).CopyTo(to);
+        else BFloat16.ToSingle(MemoryMarshal.Cast<T, ushort>(from), to);
+    }
+
+    /// <summary>One value.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float One(ref T from, nuint at)
+    {
+        var value = Unsafe.Add(ref from, at);
+        return typeof(T) == typeof(BFloat16) ? (float)Unsafe.BitCast<T, BFloat16>(value) : Unsafe.BitCast<T, float>(value);
+    }
+
+    /// <summary>Eight values.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Eight(ref T from, nuint at)
+    {
+        if (typeof(T) == typeof(float)) return Vector256.LoadUnsafe(ref Unsafe.As<T, float>(ref from), at);
+        var bits = Vector128.LoadUnsafe(ref Unsafe.As<T, ushort>(ref from), at);
+        return (Vector256.WidenLower(bits.ToVector256Unsafe()) << 16).AsSingle();
+    }
+
+    /// <summary>Sixteen values.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Sixteen(ref T from, nuint at)
+    {
+        if (typeof(T) == typeof(float)) return Vector512.LoadUnsafe(ref Unsafe.As<T, float>(ref from), at);
+        var bits = Vector256.LoadUnsafe(ref Unsafe.As<T, ushort>(ref from), at);
+        return (Vector512.WidenLower(bits.ToVector512Unsafe()) << 16).AsSingle();
+    }
+}
