@@ -60,7 +60,7 @@ static partial class ProductProfile
     {
         ['S', 'G', 'E', 'M', ..] => "products in float32",
         ['D', 'G', 'E', 'M', ..] => "products in float64",
-        [_, 'P', 'O', ..] => "Cholesky: factors and solutions",
+        [_, 'P', 'O', ..] or [_, 'T', 'R', 'S', ..] => "solving: Cholesky factors, triangular systems",
         _ when routine.Contains("QR", StringComparison.Ordinal) => "orthogonal bases (QR)",
         [_, 'S', 'Y', 'E', 'V', ..] => "eigenpairs",
         _ => routine,
