@@ -19,7 +19,7 @@ public class WeightsFileTests
                     new ModelWeights(0, bandwidth, [.. similarity[..3]], [.. ModelWeights.Softmax(similarity.AsSpan(0, 3), 0.1)]),
                     new ModelWeights(1, null, [.. similarity[3..]], [.. ModelWeights.Softmax(similarity.AsSpan(3, 3), 0.1)]),
                 ],
-                Options = new RecallOptions { Temperature = temperature, Bandwidth = bandwidth, Pooling = Pooling.Last, ClusterLayer = 3, Seed = 7, Count = 5 },
+                Options = new RecallOptions { Temperature = temperature, Bandwidth = bandwidth, Pooling = Pooling.Last, ClusterLayer = 3, Seed = 7, Count = 5, Candidates = 64 },
             };
             file.Write(folder["weights.json"]);
 
