@@ -38,25 +38,30 @@ config() {
 echo "Every merge method, models of Llama-1B shape in bf16 (2.47 GB), warm file cache, medians of $runs runs in turns with \`cp\` of one model."
 echo "Machine: $(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo), $(nproc) cores, $(awk '/MemTotal/ { printf "%.0f GB", $2 / 1e6 }' /proc/meminfo), .NET $(dotnet --list-runtimes | awk '/NETCore.App/ { print $2 }' | tail -1). Made by \`benchmarks/methods.sh\`."
 echo
-echo "| merge | models | wall s | ÷ cp | peak RSS MB |"
-echo "|---|---|---|---|---|"
+echo "| merge | models | wall s | ÷ cp | ÷ cat of the inputs | processor s | peak RSS MB |"
+echo "|---|---|---|---|---|---|---|"
 work=$(mktemp -d "$folder/run.XXXX")
 trap 'rm -rf "$work"' EXIT
 while read -r method count parameters; do
   config "$method" "$count" "$parameters" > "$work/merge.yaml"
   : > "$work/times"
   : > "$work/copies"
+  : > "$work/reads"
+  inputs=$(sed -n 's#.*model: \([^,}]*\).*#\1/model.safetensors#p' "$work/merge.yaml" | sort -u)
   for ((run = 0; run < runs; run++)); do
     rm -rf "$work/out" "$work/copy"
     /usr/bin/time -a -o "$work/copies" -f "%e" cp "$folder/a/model.safetensors" "$work/copy"
     rm -rf "$work/copy"
-    /usr/bin/time -a -o "$work/times" -f "%e %M" $recall merge "$work/merge.yaml" "$work/out" -q > /dev/null
+    /usr/bin/time -a -o "$work/reads" -f "%e" cat $inputs > /dev/null
+    /usr/bin/time -a -o "$work/times" -f "%e %M %U %S" $recall merge "$work/merge.yaml" "$work/out" -q > /dev/null
     rm -rf "$work/out"
   done
-  wall=$(cut -d' ' -f1 "$work/times" | median) copy=$(median < "$work/copies") rss=$(cut -d' ' -f2 "$work/times" | sort -n | tail -1)
+  wall=$(cut -d' ' -f1 "$work/times" | median) copy=$(median < "$work/copies") reads=$(median < "$work/reads")
+  cpu=$(awk '{ print $3 + $4 }' "$work/times" | median) rss=$(cut -d' ' -f2 "$work/times" | sort -n | tail -1)
   base=$(grep -c base_model "$work/merge.yaml" || true)
   [[ $method == slerp ]] && label="base + 1" || label=$([[ $base == 1 ]] && echo "base + $count" || echo "$count")
-  awk -v m="$method" -v l="$label" -v w="$wall" -v c="$copy" -v r="$rss" 'BEGIN { printf "| %s | %s | %.2f | %.2f | %.0f |\n", m, l, w, w / c, r / 1000 }'
+  awk -v m="$method" -v l="$label" -v w="$wall" -v c="$copy" -v d="$reads" -v u="$cpu" -v r="$rss" \
+    'BEGIN { printf "| %s | %s | %.2f | %.2f | %.1f | %.1f | %.0f |\n", m, l, w, w / c, w / d, u, r / 1000 }'
 done <<'METHODS'
 linear 2
 linear 4
