@@ -141,15 +141,15 @@ sealed class TokenSurgeonCommand : Verb
 
     static Option<T> Word<T>(string name, string letter, string description, T usual, Dictionary<string, T> words)
         where T : struct, Enum => new(name, letter)
-    {
-        Description = $"{description}: {string.Join(", ", words.Keys)} [default: {words.First(word => word.Value.Equals(usual)).Key}]",
-        HelpName = "WORD",
-        CustomParser = result =>
         {
-            string word = result.Tokens is [var token, ..] ? token.Value : "";
-            if (words.TryGetValue(word, out var value)) return value;
-            result.AddError($"{name} {Quoted.Of(word)}: one of {string.Join(", ", words.Keys)} is expected");
-            return usual;
-        },
-    };
+            Description = $"{description}: {string.Join(", ", words.Keys)} [default: {words.First(word => word.Value.Equals(usual)).Key}]",
+            HelpName = "WORD",
+            CustomParser = result =>
+            {
+                string word = result.Tokens is [var token, ..] ? token.Value : "";
+                if (words.TryGetValue(word, out var value)) return value;
+                result.AddError($"{name} {Quoted.Of(word)}: one of {string.Join(", ", words.Keys)} is expected");
+                return usual;
+            },
+        };
 }

@@ -41,7 +41,7 @@ public sealed class LayerAlignment : IDisposable
     /// fit.</exception>
     public LayerAlignment(Checkpoint baseModel, IReadOnlyList<AlignmentExpert> experts, AlignmentOptions options)
     {
-        TorchMemory.Keep();
+        TorchProcess.Prepare();
         (_base, _options, _reader) = (baseModel, options, new TileReader(_buffer));
         Options = BlockOptions.Read(baseModel);
         new AlignmentCheck(baseModel, Options, options).Check(experts);

@@ -42,7 +42,7 @@ public sealed class LanguageModel : IDisposable
     /// <exception cref="RecallException">No forward pass for the family, or tensors that do not fit the config.</exception>
     public static LanguageModel Load(Checkpoint checkpoint, ScalarType type = ScalarType.Float32, CancellationToken cancellation = default)
     {
-        TorchMemory.Keep();
+        TorchProcess.Prepare();
         var options = BlockOptions.Read(checkpoint);
         var tensors = Tensors(options).ToList();
         foreach (var (name, shape) in tensors) checkpoint.Require(name, shape);

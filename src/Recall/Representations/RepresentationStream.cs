@@ -32,7 +32,7 @@ public sealed class RepresentationStream : IDisposable
     /// <exception cref="RecallException">No forward pass for a model, models of different sizes, or ids outside a vocabulary.</exception>
     public RepresentationStream(IReadOnlyList<(string Name, Checkpoint Checkpoint)> models, IReadOnlyList<int[]> texts, ComputeType compute)
     {
-        TorchMemory.Keep();
+        TorchProcess.Prepare();
         _type = ComputeTypes.Of(compute);
         _models = [.. models.Select(model => new RepresentedModel(model.Name, model.Checkpoint))];
         foreach (var model in _models)

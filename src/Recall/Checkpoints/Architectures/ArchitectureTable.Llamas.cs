@@ -35,8 +35,14 @@ public static partial class ArchitectureTable
 
     static readonly BlockTraits Gemma2Block = GemmaBlock with
     {
-        AttentionPostNorm = "post_attention_layernorm", MlpNorm = "pre_feedforward_layernorm", MlpPostNorm = "post_feedforward_layernorm",
-        Window = WindowRule.ByPattern, DefaultWindow = 4096, DefaultWindowPattern = 2, DefaultQueryScalar = 256, DefaultCaps = (50, 30),
+        AttentionPostNorm = "post_attention_layernorm",
+        MlpNorm = "pre_feedforward_layernorm",
+        MlpPostNorm = "post_feedforward_layernorm",
+        Window = WindowRule.ByPattern,
+        DefaultWindow = 4096,
+        DefaultWindowPattern = 2,
+        DefaultQueryScalar = 256,
+        DefaultCaps = (50, 30),
     };
 
     static readonly BlockTraits Olmo2Block = new()
