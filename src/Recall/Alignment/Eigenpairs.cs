@@ -12,8 +12,22 @@ static class Eigenpairs
 
     const int Iterations = 10;
 
-    /// <summary>Largest first: values [rank], vectors [n, rank].</summary>
+    /// <summary>Largest first: values [rank], vectors [n, rank]. On one thread: LAPACK's last bits depend on their number.</summary>
     public static (Tensor Values, Tensor Vectors) Largest(Tensor matrix, int rank)
+    {
+        int threads = get_num_threads();
+        set_num_threads(1);
+        try
+        {
+            return Decompose(matrix, rank);
+        }
+        finally
+        {
+            set_num_threads(threads);
+        }
+    }
+
+    static (Tensor Values, Tensor Vectors) Decompose(Tensor matrix, int rank)
     {
         using var scope = NewDisposeScope();
         int size = (int)matrix.shape[0], width = Math.Min(2 * rank + 16, size);

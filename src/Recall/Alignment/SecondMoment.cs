@@ -37,7 +37,8 @@ sealed record SecondMoment(int Size) : IDisposable
         {
             using var scope = NewDisposeScope();
             double trace = Matrix?.diagonal().sum().item<double>() ?? 0;
-            if (Factor is not null) trace += Factor.square().sum().item<double>();
+            // Column by column: libtorch adds up a whole matrix in as many parts as there are threads.
+            if (Factor is not null) trace += Factor.square().sum([0L]).sum().item<double>();
             return trace + (Diagonal?.sum().item<double>() ?? 0);
         }
     }
