@@ -31,7 +31,7 @@ weights ties ties "weight: 1, density: 0.2" set=$set
 run distil-5 distil set=$set count=5
 run distil-64 distil set=$set count=64
 run distil-prompts distil set=$set prompts=only
-run distil-kmeans distil set=$set candidates=100
+run distil-kmeans distil set=$set candidates=50
 run distil-ridge-1e-3 distil set=$set ridge=1e-3
 run distil-ridge-1e-1 distil set=$set ridge=1e-1
 run distil-answers-0 distil set=$set answers=0
