@@ -17,7 +17,7 @@ sealed record LowRankCut(Tensor Left, Tensor Right, double Lost)
         var (p, s) = linalg.qr(right.t());
         var (u, values, vh) = linalg.svd(r.mm(s.t()), fullMatrices: false);
         int kept = (int)Math.Min(rank, values.shape[0]);
-        double all = values.square().sum().item<double>(), held = values.narrow(0, 0, kept).square().sum().item<double>();
+        double all = values.Squared().sum().item<double>(), held = values.narrow(0, 0, kept).Squared().sum().item<double>();
         var roots = values.narrow(0, 0, kept).sqrt();
         return new LowRankCut(
             (q.mm(u.narrow(1, 0, kept)) * roots).MoveToOuterDisposeScope(),
@@ -31,7 +31,7 @@ sealed record LowRankCut(Tensor Left, Tensor Right, double Lost)
         bool tall = matrix.shape[0] > matrix.shape[1];
         int kept = (int)Math.Min(rank, Math.Min(matrix.shape[0], matrix.shape[1]));
         var (values, vectors) = Eigenpairs.Largest(tall ? matrix.t().mm(matrix) : matrix.mm(matrix.t()), kept);
-        double all = matrix.square().sum([0L]).sum().item<double>(), held = values.AtLeastZero().sum().item<double>();
+        double all = matrix.Squared().sum([0L]).sum().item<double>(), held = values.AtLeastZero().sum().item<double>();
         var (left, right) = tall ? (matrix.mm(vectors), vectors.t()) : (vectors, vectors.t().mm(matrix));
         return new LowRankCut(left.MoveToOuterDisposeScope(), right.contiguous().MoveToOuterDisposeScope(), all > 0
             ? Math.Clamp(1 - held / all, 0, 1) : 0);

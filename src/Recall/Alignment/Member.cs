@@ -82,7 +82,7 @@ sealed class Member : IDisposable
     {
         Tensor[] tokens = [.. seen.Select(routing => routing.TokensOf(expert))];
         _routed = _texts!.Select([.. tokens.Select((chosen, batch) => chosen.numel() == 0 ? ([], [])
-            : (chosen.data<long>().ToArray(), counted[batch].WeightsOf(expert, chosen).gt(0).data<bool>().ToArray()))]);
+            : (chosen.data<long>().ToArray(), counted[batch].WeightsOf(expert, chosen).IsPositive().data<bool>().ToArray()))]);
         Own!.Begin(expert, tokens);
         if (_options.Kind == AlignmentKind.Distil) Merged!.Begin(expert, tokens);
     }

@@ -1,5 +1,4 @@
 using Recall.Representations;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
@@ -48,8 +47,8 @@ sealed class RidgedSum : IDisposable
         double mean = diagonal.sum().item<double>() / sum.shape[0], asked = ridge;
         for (int raise = 0; raise <= MostRaises; raise++, ridge = Math.Max(ridge, 1e-9) * 10)
         {
-            using Scalar added = ridge * mean;
-            using var ridged = diagonal.add(added);
+            using var added = tensor(ridge * mean);
+            using var ridged = diagonal.Plus(added);
             if (raise == 0) sum.diagonal().copy_(ridged);
             else Cholesky.Restore(sum, ridged);
             if (!Cholesky.Factorise(sum)) continue;
@@ -70,15 +69,14 @@ sealed class RidgedSum : IDisposable
         using var scope = NewDisposeScope();
         int size = moments[0].Size;
         double absolute = ridge * moments.Sum(moment => moment.Trace) / size;
-        var diagonal = full(size, absolute, ScalarType.Float64);
+        var diagonal = tensor(absolute).expand(size).clone();
         foreach (var moment in moments)
             if (moment.Diagonal is not null) diagonal.AddIn(moment.Diagonal);
         var factors = moments.Where(moment => moment.Factor is not null).Select(moment => moment.Factor!).ToArray();
         var rows = factors.Length == 0 ? zeros([0, size], ScalarType.Float64) : cat(factors, 0);
         var inverse = diagonal.reciprocal();
         var small = (rows * inverse).mm(rows.t());
-        using Scalar one = 1;
-        small.diagonal().add_(one);
+        small.diagonal().AddIn(tensor(1.0));
         var (factor, _) = linalg.cholesky_ex(small);
         return new RidgedSum(absolute, factor.DetachFromDisposeScope(), null, rows.DetachFromDisposeScope(), inverse.DetachFromDisposeScope());
     }

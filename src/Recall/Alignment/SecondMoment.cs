@@ -38,7 +38,7 @@ sealed record SecondMoment(int Size) : IDisposable
             using var scope = NewDisposeScope();
             double trace = Matrix?.diagonal().sum().item<double>() ?? 0;
             // Column by column: libtorch adds up a whole matrix in as many parts as there are threads.
-            if (Factor is not null) trace += Factor.square().sum([0L]).sum().item<double>();
+            if (Factor is not null) trace += Factor.Squared().sum([0L]).sum().item<double>();
             return trace + (Diagonal?.sum().item<double>() ?? 0);
         }
     }
@@ -79,7 +79,7 @@ sealed record SecondMoment(int Size) : IDisposable
     public Tensor DiagonalValues()
     {
         using var scope = NewDisposeScope();
-        var diagonal = Matrix is not null ? Matrix.diagonal().clone() : Factor is not null ? Factor.square().sum([0L])
+        var diagonal = Matrix is not null ? Matrix.diagonal().clone() : Factor is not null ? Factor.Squared().sum([0L])
             : zeros(Size, ScalarType.Float64);
         if (Diagonal is not null) diagonal.AddIn(Diagonal);
         return diagonal.MoveToOuterDisposeScope();
@@ -114,7 +114,7 @@ sealed record SecondMoment(int Size) : IDisposable
         using var scope = NewDisposeScope();
         var (values, vectors) = Eigenpairs.Largest(ToMatrix(), rank);
         var factor = (vectors * values.AtLeastZero().sqrt()).t().contiguous();
-        var missing = DiagonalValues().Minus(factor.square().sum([0L])).AtLeastZero();
+        var missing = DiagonalValues().Minus(factor.Squared().sum([0L])).AtLeastZero();
         return new SecondMoment(Size)
         {
             Factor = factor.MoveToOuterDisposeScope(), Diagonal = missing.MoveToOuterDisposeScope(),

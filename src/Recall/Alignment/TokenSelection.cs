@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
@@ -71,6 +72,6 @@ sealed class TokenSelection(int tasks, ImmutableArray<TokenLabel[]> labels, Immu
     {
         if (labels[batch].Length == 0) return [];
         using var scope = NewDisposeScope();
-        return [.. Rows(batch, input).square().sum([1L], type: ScalarType.Float64).data<double>()];
+        return [.. Rows(batch, input).Squared().sum([1L], type: ScalarType.Float64).data<double>()];
     }
 }

@@ -24,8 +24,8 @@ public sealed class AttentionContext : IDisposable
         foreach (var rope in options.Kinds.Select(kind => kind.Rope).OfType<RopeOptions>().Distinct())
             _rotations.Add(rope, new Rotation(rope, positions, past + _queries, type));
         if (options.Kinds[0].Rope is not { QueryScalingBeta: not 0 } scaled) return;
-        var periods = positions.floor_divide(scaled.OriginalMaxPositions).to_type(ScalarType.Float32);
-        QueryScale = (1 + scaled.QueryScalingBeta * periods.log1p()).to_type(type).unsqueeze(1).unsqueeze(-1).DetachFromDisposeScope();
+        var periods = positions.floor_divide(tensor((long)scaled.OriginalMaxPositions)).to_type(ScalarType.Float32);
+        QueryScale = periods.log1p().Times(scaled.QueryScalingBeta).Plus(1).to_type(type).unsqueeze(1).unsqueeze(-1).DetachFromDisposeScope();
     }
 
     /// <summary>Position of each token: [B or 1, T] int64.</summary>
@@ -43,7 +43,7 @@ public sealed class AttentionContext : IDisposable
     public static AttentionContext Of(BlockOptions options, long length, ScalarType type = ScalarType.Float32)
     {
         using var scope = NewDisposeScope();
-        var positions = arange(length).unsqueeze(0);
+        var positions = KeptScalars.Range(0, length).unsqueeze(0);
         return new AttentionContext(options, positions, null, 0, type);
     }
 
@@ -61,7 +61,7 @@ public sealed class AttentionContext : IDisposable
     public static AttentionContext Of(BlockOptions options, Tensor real, long past, ScalarType type = ScalarType.Float32)
     {
         using var scope = NewDisposeScope();
-        var positions = (real.to_type(ScalarType.Int64).cumsum(1) - 1).clamp(min: 0).narrow(1, past, real.shape[1] - past);
+        var positions = real.to_type(ScalarType.Int64).cumsum(1).Minus(tensor(1L)).AtLeastZero().narrow(1, past, real.shape[1] - past);
         return new AttentionContext(options, positions, real, past, type);
     }
 
@@ -110,15 +110,15 @@ public sealed class AttentionContext : IDisposable
     {
         // → [B or 1, 1, T, past + T] bool
         using var scope = NewDisposeScope();
-        var key = arange(_past + _queries).unsqueeze(0);
-        var distance = arange(_past, _past + _queries).unsqueeze(1) - key;
-        var seen = distance.ge(0);
-        if (reach > 0) seen = seen.logical_and(distance.lt(reach));
+        var key = KeptScalars.Range(0, _past + _queries).unsqueeze(0);
+        var distance = KeptScalars.Range(_past, _past + _queries).unsqueeze(1).Minus(key);
+        var seen = distance.ge(tensor(0L));
+        if (reach > 0) seen = seen.logical_and(distance.lt(tensor(reach)));
         seen = seen.unsqueeze(0).unsqueeze(0);
         if (_real is not null)
         {
             // A padded query sees itself: with nothing to see its softmax would be NaN, which 0 · NaN would carry to real tokens.
-            seen = seen.logical_and(_real.unsqueeze(1).unsqueeze(1)).logical_or(distance.eq(0));
+            seen = seen.logical_and(_real.unsqueeze(1).unsqueeze(1)).logical_or(distance.eq(tensor(0L)));
         }
         return seen.DetachFromDisposeScope();
     }

@@ -139,7 +139,7 @@ public sealed record Block(BlockOptions Options, int Layer, IReadOnlyDictionary<
             Activation.Gelu => gate.gelu(),
             Activation.GeluTanh => gate.gelu(TorchSharp.Modules.GELU.Approximate.tanh),
             Activation.Relu => gate.relu(),
-            Activation.ReluSquared => gate.relu().square(),
+            Activation.ReluSquared => gate.relu().Squared(),
             var other => throw new InvalidOperationException(other.ToString()),
         };
         if (up is null) return activated;

@@ -52,6 +52,20 @@ static class KeptScalars
         return a.mul(factor);
     }
 
+    /// <summary>a².</summary>
+    public static Tensor Squared(this Tensor a) => a * a;
+
+    /// <summary>True where a is above 0.</summary>
+    public static Tensor IsPositive(this Tensor a) => a.gt(Zero);
+
+    /// <summary>The whole numbers from the first one to before the end: int64.</summary>
+    public static Tensor Range(long first, long end)
+    {
+        long[] numbers = new long[end - first];
+        for (int i = 0; i < numbers.Length; i++) numbers[i] = first + i;
+        return tensor(numbers);
+    }
+
     /// <summary>max(a, 0).</summary>
     public static Tensor AtLeastZero(this Tensor a) => a.clamp(min: Zero);
 

@@ -81,7 +81,7 @@ public sealed class LanguageModel : IDisposable
         if (Options.EmbeddingScale != 1) states = states.Times(Options.EmbeddingScale);
         if (!Options.HasPositionTable) return states.MoveToOuterDisposeScope();
         TokenEmbedding.RequirePositions(Options, context.Positions.max().item<long>() + 1, Options.Names.ModelType);
-        var positions = Options.Traits.PositionOffset == 0 ? context.Positions : context.Positions + Options.Traits.PositionOffset;
+        var positions = Options.Traits.PositionOffset == 0 ? context.Positions : context.Positions.Plus(tensor((long)Options.Traits.PositionOffset));
         return states.Plus(Rows(Options.Names.Positions, positions)).MoveToOuterDisposeScope();
     }
 

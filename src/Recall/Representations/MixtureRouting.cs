@@ -21,7 +21,7 @@ public sealed record MixtureRouting(Tensor Weights)
     public Tensor TokensOf(int expert)
     {
         using var scope = NewDisposeScope();
-        return Weights.select(1, expert).gt(0).nonzero().view(-1).MoveToOuterDisposeScope();
+        return Weights.select(1, expert).IsPositive().nonzero().view(-1).MoveToOuterDisposeScope();
     }
 
     /// <summary>The weights of some tokens in an expert: [n, 1].</summary>

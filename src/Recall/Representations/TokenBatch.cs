@@ -87,7 +87,7 @@ public sealed class TokenBatch : IDisposable
             return (kept.sum(1) / tensor(Lengths.Select(length => (float)length).ToArray()).unsqueeze(-1)).MoveToOuterDisposeScope();
         }
         var last = Lengths.Select(length => PaddedLeft ? hidden.shape[1] - 1 : (long)length - 1).ToArray();
-        return hidden.index(arange(Lengths.Length), tensor(last)).to_type(ScalarType.Float32, copy: true).MoveToOuterDisposeScope();
+        return hidden.index(KeptScalars.Range(0, Lengths.Length), tensor(last)).to_type(ScalarType.Float32, copy: true).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

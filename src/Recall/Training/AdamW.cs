@@ -36,7 +36,7 @@ sealed class AdamW : IDisposable
         using var quiet = no_grad();
         using var scope = NewDisposeScope();
         var gradients = _weights.Select(entry => entry.Weight.grad).Where(gradient => gradient is not null).ToList();
-        double norm = stack(gradients.Select(gradient => linalg.vector_norm(gradient!)).ToList()).norm().item<float>();
+        double norm = stack(gradients.Select(gradient => gradient!.norm()).ToList()).norm().item<float>();
         if (longest / (norm + 1e-6) is not { } factor || !(factor < 1)) return norm;
         using Scalar scale = factor;
         foreach (var gradient in gradients) gradient!.mul_(scale);
@@ -48,8 +48,9 @@ sealed class AdamW : IDisposable
     {
         using var quiet = no_grad();
         _steps++;
-        using Scalar beta1 = Beta1, beta2 = Beta2, rest1 = 1 - Beta1, rest2 = 1 - Beta2, epsilon = Epsilon,
+        using Scalar beta1 = Beta1, beta2 = Beta2, rest1 = 1 - Beta1, rest2 = 1 - Beta2,
             correction = Math.Sqrt(1 - Math.Pow(Beta2, _steps)), rate = -learningRate / (1 - Math.Pow(Beta1, _steps));
+        using var epsilon = tensor((float)Epsilon);
         foreach (var (weight, decay, mean, square) in _weights)
         {
             using var scope = NewDisposeScope();
@@ -58,7 +59,7 @@ sealed class AdamW : IDisposable
             weight.mul_(left);
             mean.mul_(beta1).add_(gradient, rest1);
             square.mul_(beta2).addcmul_(gradient, gradient, rest2);
-            weight.addcdiv_(mean, square.sqrt().div_(correction).add_(epsilon), rate);
+            weight.addcdiv_(mean, square.sqrt().div_(correction).AddIn(epsilon), rate);
             gradient.zero_();
         }
     }
