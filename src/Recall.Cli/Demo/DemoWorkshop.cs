@@ -50,6 +50,6 @@ static class DemoWorkshop
         }
 
         void Training(string name, string model, string rows, string output, string how) => File.WriteAllText(
-            Path.Combine(folder, name + ".yaml"), $"model: {model}\ndata: data/{rows}.jsonl\noutput: {output}\n{how}\ndtype: bfloat16\n");
+            Path.Combine(folder, name + ".yaml"), $"model: {model}\ndata: data/{rows}.jsonl\noutput: {output}\n{how}\ndtype: bfloat16\ncard: none\n");
     }
 }
