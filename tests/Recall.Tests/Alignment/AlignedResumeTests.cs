@@ -14,18 +14,7 @@ public sealed class AlignedResumeTests : IDisposable
 
     readonly TemporaryFolder _folder = new();
 
-    public AlignedResumeTests()
-    {
-        string shared = Fixtures.Shared("golden", "align", "full");
-        foreach (string expert in Names[1..])
-            File.WriteAllLines(_folder[expert + ".jsonl"], File.ReadLines(Path.Combine(shared, "samples.jsonl")).Where(line =>
-                (string)JsonNode.Parse(line)!["expert"]! == expert));
-        foreach (string name in Names)
-        {
-            Directory.CreateDirectory(_folder[name]);
-            foreach (string file in Directory.GetFiles(Path.Combine(shared, name))) File.Copy(file, _folder[name, Path.GetFileName(file)]);
-        }
-    }
+    public AlignedResumeTests() => CopiedExperts.To(_folder, Names);
 
     public void Dispose() => _folder.Dispose();
 

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Recall.Configuration;
 using Recall.Planning;
 using Recall.Tests.Merging;
@@ -18,16 +17,8 @@ public sealed class AlignedVocabularyTests : IDisposable
 
     public AlignedVocabularyTests()
     {
-        string shared = Fixtures.Shared("golden", "align", "full");
-        foreach (string expert in Names[1..])
-            File.WriteAllLines(_folder[expert + ".jsonl"], File.ReadLines(Path.Combine(shared, "samples.jsonl")).Where(line =>
-                (string)JsonNode.Parse(line)!["expert"]! == expert));
-        foreach (string name in Names)
-        {
-            Directory.CreateDirectory(_folder[name]);
-            foreach (string file in Directory.GetFiles(Path.Combine(shared, name))) File.Copy(file, _folder[name, Path.GetFileName(file)]);
-            TinyTokenizer.Write(_folder[name], Letters);
-        }
+        CopiedExperts.To(_folder, Names);
+        foreach (string name in Names) TinyTokenizer.Write(_folder[name], Letters);
     }
 
     public void Dispose() => _folder.Dispose();
