@@ -6,15 +6,12 @@ namespace Recall.Alignment;
 /// <summary>
 /// Cholesky factorisation in the matrix's own memory, for matrices of which a second one would be too much: block by block, products and
 /// solves by the library. L takes the lower triangle; above the diagonal the matrix stays what it was, so that it can be had back.
-/// Golub and Van Loan, Matrix Computations, algorithm 4.2.2 by block columns. Double precision.
+/// Golub and Van Loan, Matrix Computations, algorithm 4.2.2 by block columns. Double precision; the same bits on any number of threads.
 /// </summary>
 static class Cholesky
 {
     /// <summary>Columns of a block: so wide that nearly all is done in products.</summary>
-    const int Block = 512;
-
-    /// <summary>Rows that are updated at a time: the memory that it takes beside the matrix.</summary>
-    const int Rows = 4 * Block;
+    const int Block = 256;
 
     /// <summary>A = LLᵀ.</summary>
     /// <param name="matrix">A, symmetric: [n, n], contiguous; on return L stands in its lower triangle.</param>
@@ -26,21 +23,20 @@ static class Cholesky
         for (int first = 0; first < size; first += block)
         {
             using var scope = NewDisposeScope();
-            int width = Math.Min(block, size - first), next = first + width;
-            var diagonal = matrix.narrow(0, first, width).narrow(1, first, width);
-            var left = matrix.narrow(0, first, width).narrow(1, 0, first);
-            if (first > 0) diagonal.SubtractIn(left.mm(left.t()).tril_());
-            var (corner, info) = linalg.cholesky_ex(diagonal);
+            int width = Math.Min(block, size - first);
+            var rows = matrix.narrow(0, first, size - first);
+            var (before, panel) = (rows.narrow(1, 0, first), rows.narrow(1, first, width));
+            var (left, diagonal) = (before.narrow(0, 0, width), panel.narrow(0, 0, width));
+            if (first > 0) TorchThreads.Ranges(size - first, (row, count) =>
+                panel.narrow(0, row, count).SubtractIn(before.narrow(0, row, count).mm(left.t()).tril_(row)));
+            var (corner, info) = TorchThreads.Alone(() => linalg.cholesky_ex(diagonal));
             if (info.item<int>() != 0) return false;
             diagonal.copy_(diagonal.triu(1).AddIn(corner));
-            for (int row = next; row < size; row += Rows)
+            if (first + width < size) TorchThreads.Ranges(size - first - width, (row, count) =>
             {
-                using var inner = NewDisposeScope();
-                int count = Math.Min(Rows, size - row);
-                var panel = matrix.narrow(0, row, count).narrow(1, first, width);
-                if (first > 0) panel.SubtractIn(matrix.narrow(0, row, count).narrow(1, 0, first).mm(left.t()));
-                panel.copy_(linalg.solve_triangular(corner.t(), panel, upper: true, left: false));
-            }
+                var part = panel.narrow(0, width + row, count);
+                part.copy_(linalg.solve_triangular(corner.t(), part, upper: true, left: false));
+            });
         }
         return true;
     }
@@ -60,8 +56,13 @@ static class Cholesky
     /// <param name="numerators">N: [out, n].</param>
     public static Tensor Solve(Tensor factor, Tensor numerators)
     {
-        using var half = linalg.solve_triangular(factor.t(), numerators, upper: true, left: false);
-        return linalg.solve_triangular(factor, half, upper: false, left: false);
+        var solved = empty_like(numerators);
+        TorchThreads.Ranges(numerators.shape[0], (first, count) =>
+        {
+            var half = linalg.solve_triangular(factor.t(), numerators.narrow(0, first, count), upper: true, left: false);
+            solved.narrow(0, first, count).copy_(linalg.solve_triangular(factor, half, upper: false, left: false));
+        });
+        return solved;
     }
 
     /// <summary>Copies the upper triangle onto the lower one, in place.</summary>

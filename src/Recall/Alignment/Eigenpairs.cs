@@ -1,3 +1,4 @@
+using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Alignment;
@@ -13,19 +14,7 @@ static class Eigenpairs
     const int Iterations = 10;
 
     /// <summary>Largest first: values [rank], vectors [n, rank]. On one thread: LAPACK's last bits depend on their number.</summary>
-    public static (Tensor Values, Tensor Vectors) Largest(Tensor matrix, int rank)
-    {
-        int threads = get_num_threads();
-        set_num_threads(1);
-        try
-        {
-            return Decompose(matrix, rank);
-        }
-        finally
-        {
-            set_num_threads(threads);
-        }
-    }
+    public static (Tensor Values, Tensor Vectors) Largest(Tensor matrix, int rank) => TorchThreads.Alone(() => Decompose(matrix, rank));
 
     static (Tensor Values, Tensor Vectors) Decompose(Tensor matrix, int rank)
     {

@@ -25,11 +25,11 @@ sealed record ExpertUpdate : IDisposable
     {
         // M by its product from the left, [k, in] → [k, in]; gives [out, in]
         using var scope = NewDisposeScope();
-        return (Matrix is not null ? product(Matrix) : Left!.mm(product(Right!))).MoveToOuterDisposeScope();
+        return (Matrix is not null ? product(Matrix) : Left!.Product(product(Right!))).MoveToOuterDisposeScope();
     }
 
     /// <summary>τ itself.</summary>
-    public Tensor Whole() => Matrix ?? Left!.mm(Right!);
+    public Tensor Whole() => Matrix ?? Left!.Product(Right!);
 
     /// <summary>Reads rows of an expert's update.</summary>
     /// <param name="baseTensor">The base's whole tensor.</param>

@@ -15,9 +15,6 @@ sealed class LayerStatistics(TokenSelection tokens, IReadOnlyList<Tensor> inputs
     /// <summary>Layers of no more inputs are multiplied in double precision, which costs nothing there.</summary>
     const int Small = 256;
 
-    /// <summary>Columns of a block of a symmetric product, of which only the upper half is computed.</summary>
-    const int BlockColumns = 384;
-
     int Size => (int)inputs[0].shape[^1];
 
     /// <summary>Number of tokens.</summary>
@@ -41,13 +38,12 @@ sealed class LayerStatistics(TokenSelection tokens, IReadOnlyList<Tensor> inputs
         {
             using var inner = NewDisposeScope();
             var rows = Weighted(batch, inputs[batch], Size <= Small ? ScalarType.Float64 : ScalarType.Float32);
-            for (int first = 0; first < Size; first += BlockColumns)
+            // Of a symmetric product the upper half, and a little more.
+            TorchThreads.Ranges(Size, (first, count) =>
             {
-                int count = Math.Min(BlockColumns, Size - first);
-                var left = rows.narrow(1, first, count);
-                var right = rows.narrow(1, first, Size - first);
+                var (left, right) = (rows.narrow(1, first, count), rows.narrow(1, first, Size - first));
                 sum.narrow(0, first, count).narrow(1, first, Size - first).AddIn(left.t().mm(right));
-            }
+            });
         }
         Cholesky.Mirror(sum);
         return new SecondMoment(Size) { Matrix = sum.MoveToOuterDisposeScope() };
@@ -58,7 +54,7 @@ sealed class LayerStatistics(TokenSelection tokens, IReadOnlyList<Tensor> inputs
     {
         using var scope = NewDisposeScope();
         var type = Size <= Small ? ScalarType.Float64 : ScalarType.Float32;
-        sum.AddIn(Weighted(batch, others, type).t().mm(Weighted(batch, inputs[batch], type)));
+        sum.AddIn(Weighted(batch, others, type).t().Product(Weighted(batch, inputs[batch], type)));
     }
 
     /// <summary>Rows of real tokens times the roots of their weights: [tokens, n].</summary>

@@ -10,7 +10,9 @@ namespace Recall.Alignment;
 sealed record LowRankCut(Tensor Left, Tensor Right, double Lost)
 {
     /// <summary>L·R by QR of both and the SVD of the small core.</summary>
-    public static LowRankCut OfFactors(Tensor left, Tensor right, int rank)
+    public static LowRankCut OfFactors(Tensor left, Tensor right, int rank) => TorchThreads.Alone(() => Cut(left, right, rank));
+
+    static LowRankCut Cut(Tensor left, Tensor right, int rank)
     {
         using var scope = NewDisposeScope();
         var (q, r) = linalg.qr(left);
@@ -30,9 +32,9 @@ sealed record LowRankCut(Tensor Left, Tensor Right, double Lost)
         using var scope = NewDisposeScope();
         bool tall = matrix.shape[0] > matrix.shape[1];
         int kept = (int)Math.Min(rank, Math.Min(matrix.shape[0], matrix.shape[1]));
-        var (values, vectors) = Eigenpairs.Largest(tall ? matrix.t().mm(matrix) : matrix.mm(matrix.t()), kept);
-        double all = matrix.Squared().sum([0L]).sum().item<double>(), held = values.AtLeastZero().sum().item<double>();
-        var (left, right) = tall ? (matrix.mm(vectors), vectors.t()) : (vectors, vectors.t().mm(matrix));
+        var (values, vectors) = Eigenpairs.Largest(tall ? matrix.t().Product(matrix) : matrix.Product(matrix.t()), kept);
+        double all = TorchThreads.Total(matrix.Squared()), held = TorchThreads.Total(values.AtLeastZero());
+        var (left, right) = tall ? (matrix.Product(vectors), vectors.t()) : (vectors, vectors.t().Product(matrix));
         return new LowRankCut(left.MoveToOuterDisposeScope(), right.contiguous().MoveToOuterDisposeScope(), all > 0
             ? Math.Clamp(1 - held / all, 0, 1) : 0);
     }

@@ -44,7 +44,7 @@ sealed class RidgedSum : IDisposable
     {
         using var scope = NewDisposeScope();
         var diagonal = sum.diagonal().clone();
-        double mean = diagonal.sum().item<double>() / sum.shape[0], asked = ridge;
+        double mean = TorchThreads.Total(diagonal) / sum.shape[0], asked = ridge;
         for (int raise = 0; raise <= MostRaises; raise++, ridge = Math.Max(ridge, 1e-9) * 10)
         {
             using var added = tensor(ridge * mean);
@@ -75,10 +75,10 @@ sealed class RidgedSum : IDisposable
         var factors = moments.Where(moment => moment.Factor is not null).Select(moment => moment.Factor!).ToArray();
         var rows = factors.Length == 0 ? zeros([0, size], ScalarType.Float64) : cat(factors, 0);
         var inverse = diagonal.reciprocal();
-        var small = (rows * inverse).mm(rows.t());
+        var small = (rows * inverse).Product(rows.t());
         small.diagonal().AddIn(tensor(1.0));
-        var (factor, _) = linalg.cholesky_ex(small);
-        return new RidgedSum(absolute, factor.DetachFromDisposeScope(), null, rows.DetachFromDisposeScope(), inverse.DetachFromDisposeScope());
+        Cholesky.Factorise(small);
+        return new RidgedSum(absolute, small.DetachFromDisposeScope(), null, rows.DetachFromDisposeScope(), inverse.DetachFromDisposeScope());
     }
 
     /// <summary>N (Σ G + λI)⁻¹.</summary>
@@ -89,8 +89,8 @@ sealed class RidgedSum : IDisposable
         if (_rows is null) return Cholesky.Solve(_factor, numerators).MoveToOuterDisposeScope();
         var scaled = numerators * _inverse!;
         if (_rows.shape[0] == 0) return scaled.MoveToOuterDisposeScope();
-        var inside = Cholesky.Solve(_factor, scaled.mm(_rows.t()));
-        return scaled.Minus(inside.mm(_rows) * _inverse!).MoveToOuterDisposeScope();
+        var inside = Cholesky.Solve(_factor, scaled.Product(_rows.t()));
+        return scaled.Minus(inside.Product(_rows) * _inverse!).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -10,8 +10,6 @@ namespace Recall.Alignment;
 /// <param name="Size">Values of an input (in).</param>
 sealed record SecondMoment(int Size) : IDisposable
 {
-    const int BlockRows = 1024;
-
     /// <summary>[in, in]; null where it is given by factor and diagonal.</summary>
     public Tensor? Matrix { get; init; }
 
@@ -36,10 +34,9 @@ sealed record SecondMoment(int Size) : IDisposable
         get
         {
             using var scope = NewDisposeScope();
-            double trace = Matrix?.diagonal().sum().item<double>() ?? 0;
-            // Column by column: libtorch adds up a whole matrix in as many parts as there are threads.
-            if (Factor is not null) trace += Factor.Squared().sum([0L]).sum().item<double>();
-            return trace + (Diagonal?.sum().item<double>() ?? 0);
+            double trace = Matrix is null ? 0 : TorchThreads.Total(Matrix.diagonal());
+            if (Factor is not null) trace += TorchThreads.Total(Factor.Squared());
+            return trace + (Diagonal is null ? 0 : TorchThreads.Total(Diagonal));
         }
     }
 
@@ -48,12 +45,9 @@ sealed record SecondMoment(int Size) : IDisposable
     {
         using var scope = NewDisposeScope();
         if (Matrix is not null) sum.AddIn(Matrix);
-        // Block by block: the product as a whole would be a matrix more.
-        for (int first = 0; Factor is not null && first < Size; first += BlockRows)
-        {
-            int count = Math.Min(BlockRows, Size - first);
-            sum.narrow(0, first, count).AddIn(Factor.narrow(1, first, count).t().mm(Factor));
-        }
+        // Range by range: the product as a whole would be a matrix more.
+        if (Factor is not null) TorchThreads.Ranges(Size, (first, count) =>
+            sum.narrow(0, first, count).AddIn(Factor.narrow(1, first, count).t().mm(Factor)));
         if (Diagonal is not null) sum.diagonal().AddIn(Diagonal);
     }
 
@@ -62,7 +56,7 @@ sealed record SecondMoment(int Size) : IDisposable
     {
         // [out, in] → [out, in]
         using var scope = NewDisposeScope();
-        var product = Matrix is not null ? left.mm(Matrix) : Factor is not null ? left.mm(Factor.t()).mm(Factor) : zeros_like(left);
+        var product = Matrix is not null ? left.Product(Matrix) : Factor is not null ? left.Product(Factor.t()).Product(Factor) : zeros_like(left);
         if (Diagonal is not null) product.AddIn(left * Diagonal);
         return product.MoveToOuterDisposeScope();
     }

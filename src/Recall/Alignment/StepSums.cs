@@ -36,7 +36,7 @@ sealed class StepSums : IDisposable
         // A is that of the cards alone, yet: W_base Σ G_i of them costs one product, and no matrix more.
         if (distil && cards.Count > 0)
             foreach (var linear in linears)
-                walk(null, linear, (first, rows, _) => _targets[linear.Linear].narrow(0, first, rows.shape[0]).AddIn(rows.mm(Sum)));
+                walk(null, linear, (first, rows, _) => _targets[linear.Linear].narrow(0, first, rows.shape[0]).AddIn(rows.Product(Sum)));
         foreach (var member in members.Where(member => member.Own is not null)) Fold(member, moment, false);
     }
 

@@ -46,8 +46,7 @@ sealed class StepSystem : IDisposable
         (_shares, _moments, _options, _note, _sums) = (shares, [], options, note, sums);
         (Sum, Size) = (sums.Sum, (int)sums.Sum.shape[0]);
         using var diagonal = Sum.diagonal();
-        using var trace = diagonal.sum();
-        _hasInputs = HasInputs(trace.item<double>());
+        _hasInputs = HasInputs(TorchThreads.Total(diagonal));
     }
 
     /// <summary>
@@ -142,7 +141,7 @@ sealed class StepSystem : IDisposable
             numerator.AddIn(updates[i].Times(_moments[i].After));
             if (_moments[i].Ridge > 0) numerator.AddIn(updates[i].Whole().Scaled(_moments[i].Ridge));
         }
-        if (_inverse is not null) return baseRows.Plus(mean).Plus(numerator.Minus(mean.mm(Sum!)).mm(_inverse)).MoveToOuterDisposeScope();
+        if (_inverse is not null) return baseRows.Plus(mean).Plus(numerator.Minus(mean.Product(Sum!)).Product(_inverse)).MoveToOuterDisposeScope();
         var aligned = baseRows.Plus(_first!.Solve(numerator));
         if (_second is null) return aligned.MoveToOuterDisposeScope();
         return _second.Solve(targets!().Plus(aligned.Scaled(_second.Ridge))).MoveToOuterDisposeScope();
@@ -171,10 +170,10 @@ sealed class StepSystem : IDisposable
     static Tensor PseudoInverse(Tensor sum)
     {
         using var scope = NewDisposeScope();
-        var (values, vectors) = linalg.eigh(sum);
+        var (values, vectors) = TorchThreads.Alone(() => linalg.eigh(sum));
         var kept = values.gt(values.max().Scaled(SmallestEigenvalue));
         var inverse = where(kept, values.reciprocal(), zeros_like(values));
-        return (vectors * inverse).mm(vectors.t()).MoveToOuterDisposeScope();
+        return (vectors * inverse).Product(vectors.t()).MoveToOuterDisposeScope();
     }
 
     /// <summary>Whether rows need the experts' updates.</summary>

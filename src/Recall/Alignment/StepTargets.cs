@@ -42,7 +42,7 @@ sealed class StepTargets : IDisposable
         }
         if (_sums is null || _crossSum is null) return;
         foreach (var linear in _sums.Linears)
-            _sums.Walk(null, linear, (first, rows, _) => _sums.Targets(linear.Linear).narrow(0, first, rows.shape[0]).AddIn(rows.mm(_crossSum)));
+            _sums.Walk(null, linear, (first, rows, _) => _sums.Targets(linear.Linear).narrow(0, first, rows.shape[0]).AddIn(rows.Product(_crossSum)));
         _crossSum.Dispose();
     }
 
@@ -62,7 +62,7 @@ sealed class StepTargets : IDisposable
         {
             var targets = _sums.Targets(linear.Linear);
             _sums.Walk(member, linear, (first, rows, update) =>
-                targets.narrow(0, first, rows.shape[0]).AddIn(update!.Times(left => left.mm(cross))));
+                targets.narrow(0, first, rows.shape[0]).AddIn(update!.Times(left => left.Product(cross))));
         }
         _crossSum ??= zeros([inputs, inputs], ScalarType.Float64).DetachFromDisposeScope();
         _crossSum.AddIn(cross);
@@ -92,10 +92,10 @@ sealed class StepTargets : IDisposable
             : zeros_like(baseRows);
         for (int i = 0; i < updates.Count; i++)
         {
-            if (_crosses[i] is { } cross) sum.AddIn(updates[i].Times(left => left.mm(cross)));
+            if (_crosses[i] is { } cross) sum.AddIn(updates[i].Times(left => left.Product(cross)));
             else if (_cardOnly[i]) sum.AddIn(updates[i].Times(_moments[i].After));
         }
-        if (CrossSum() is { } crosses) sum.AddIn(baseRows.mm(crosses));
+        if (CrossSum() is { } crosses) sum.AddIn(baseRows.Product(crosses));
         return sum.MoveToOuterDisposeScope();
     }
 
