@@ -26,7 +26,7 @@ sealed class Merges(IReadOnlyList<SetEntry> set, TaskTexts texts, Checkpoint bas
     {
         Directory.CreateDirectory(folder);
         foreach (var entry in set)
-            CardRun.Write(CardOf(entry, folder), entry.Name, Model(entry), Texts(entry), rank, settings.Options(AlignmentKind.Align).Answers,
+            CardRun.Write(CardOf(entry, folder), entry.Name, Model(entry), Texts(entry), rank, settings.Options(AlignmentKind.Align).Answers, baseModel,
                 settings.Options(AlignmentKind.Align).Compute);
     }
 
@@ -35,6 +35,7 @@ sealed class Merges(IReadOnlyList<SetEntry> set, TaskTexts texts, Checkpoint bas
     {
         var clock = Stopwatch.StartNew();
         var before = Process.GetCurrentProcess().TotalProcessorTime;
+        experts = ExpertDemand.Weigh(baseModel, [.. experts], settings.Options(kind), keepsTexts: true, Console.WriteLine);
         using var alignment = new LayerAlignment(baseModel, experts, settings.Options(kind));
         var merged = new Dictionary<string, MemoryTensor>();
         var values = new Dictionary<string, float[]>();

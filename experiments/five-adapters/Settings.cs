@@ -41,6 +41,7 @@ sealed class Settings
         Kind = kind,
         Answers = double.Parse(Get("answers") ?? "1"),
         Ridge = Get("ridge") is { } ridge ? double.Parse(ridge) : null,
+        Demand = Get("demand") is { } demand ? bool.Parse(demand) : null,
         Compute = Enum.Parse<ComputeType>(Environment.GetEnvironmentVariable("COMPUTE") ?? "float32", ignoreCase: true),
     };
 

@@ -36,20 +36,22 @@ public static class AdapterMerge
         // What the plan counts is a whole model; an adapter is small.
         OutputFolder.Check(plan with { Cost = plan.Cost with { OutputBytes = 0 } });
         var (baseModel, solve, experts) = (AlignedMerge.BaseOf(plan), AlignedMerge.OptionsOf(planned), AlignedMerge.ExpertsOf(plan, planned));
+        var weights = new List<string>();
         experts = TypicalTexts.Chosen(experts, planned.Options, cancellation);
+        experts = ExpertDemand.Weigh(baseModel, experts, solve, planned.Options.KeepSamples, weights.Add, cancellation);
         using var alignment = AlignedAdapter.Begin(baseModel, experts, solve, rank);
         bool made = !Directory.Exists(options.Output);
         try
         {
             using var card = planned.Options.CardRank == 0 ? null : new CardWriter(Path.Combine(options.Output, CardFile.Name),
-                [.. LayerStep.InputsOf(BlockOptions.Read(baseModel))], planned.Options.CardRank, experts.Sum(expert => expert.Count), solve.Answers);
+                [.. LayerStep.InputsOf(BlockOptions.Read(baseModel))], planned.Options.CardRank, experts.Sum(expert => expert.Count), solve.Answers, ExpertDemand.OfMerged(experts));
             var losses = AlignedAdapter.Write(options.Output, alignment, rank, new LoraWriteOptions
             {
                 BaseModel = plan.Config.BaseModel!.Model.Path,
                 Type = plan.Config.OutDType ?? DType.F32,
             }, card is null ? null : card.Write, layer => layerDone?.Invoke(layer, plan.LayerCount), cancellation);
             WriteBeside(plan, planned, experts, baseModel, card, cancellation);
-            return new AdapterMergeResult(plan with { Notes = [.. plan.Notes, .. alignment.Notes] }, losses);
+            return new AdapterMergeResult(plan with { Notes = [.. plan.Notes, .. weights, .. alignment.Notes] }, losses);
         }
         finally
         {

@@ -19,6 +19,7 @@ sealed class AlignedMerge : IDisposable
     ImmutableArray<AlignmentExpert> _experts;
     LayerAlignment _alignment;
     readonly AlignmentOptions _options;
+    readonly List<string> _demand = [];
     IReadOnlyList<string> _earlierNotes = [];
     int _notesDone;
 
@@ -43,6 +44,7 @@ sealed class AlignedMerge : IDisposable
         Answers = planned.Options.Answers,
         Ridge = planned.Options.Ridge,
         OffDiagonal = planned.Options.OffDiagonal,
+        Demand = planned.Options.Demand,
         Compute = planned.Options.Compute,
     };
 
@@ -59,7 +61,7 @@ sealed class AlignedMerge : IDisposable
     public static AlignedMerge? Of(MergePlan plan) => plan.Alignment is { } planned ? new AlignedMerge(plan, planned) : null;
 
     /// <summary>What was out of the ordinary, layer by layer.</summary>
-    public IReadOnlyList<string> Notes => [.. _earlierNotes, .. _alignment.Notes];
+    public IReadOnlyList<string> Notes => [.. _demand, .. _earlierNotes, .. _alignment.Notes];
 
     /// <summary>
     /// Merges and writes all tensors, and beside them the merged model's card and kept texts. Groups of the journal: 0 all that is not
@@ -69,7 +71,7 @@ sealed class AlignedMerge : IDisposable
     public void Run(OutputWriter writer, ProgressMeter meter, CancellationToken cancellation)
     {
         meter.Tell("reading texts");
-        Choose(cancellation);
+        Prepare(meter, cancellation);
         using var card = OpenCard(writer);
         try
         {
@@ -90,10 +92,15 @@ sealed class AlignedMerge : IDisposable
         }
     }
 
-    void Choose(CancellationToken cancellation)
+    /// <summary>Chooses among candidates, and weighs the experts, where that is asked.</summary>
+    void Prepare(ProgressMeter meter, CancellationToken cancellation)
     {
-        if (!_experts.Any(expert => expert.AreCandidates)) return;
-        _experts = TypicalTexts.Chosen(_experts, _plan.Alignment!.Options, cancellation);
+        var planned = _plan.Alignment!.Options;
+        bool weighs = ExpertDemand.IsAsked(_experts, _options, planned.KeepSamples);
+        if (!weighs && !_experts.Any(expert => expert.AreCandidates)) return;
+        _experts = TypicalTexts.Chosen(_experts, planned, cancellation);
+        if (weighs) meter.Tell("weighing the experts");
+        _experts = ExpertDemand.Weigh(BaseOf(_plan), _experts, _options, planned.KeepSamples, _demand.Add, cancellation);
         _alignment.Dispose();
         _alignment = new LayerAlignment(BaseOf(_plan), _experts, _options);
     }
@@ -103,7 +110,7 @@ sealed class AlignedMerge : IDisposable
         int? rank = _plan.Alignment!.Options.CardRank;
         if (rank == 0 || _options.IsRegMean) return null;
         var card = new CardWriter(Path.Combine(_plan.Options.Output, CardFile.Name), [.. LayerStep.InputsOf(_alignment.Options)], rank,
-            _experts.Sum(expert => expert.Count), _options.Answers, writer.IsResumed);
+            _experts.Sum(expert => expert.Count), _options.Answers, ExpertDemand.OfMerged(_experts), writer.IsResumed);
         if (!card.IsResumed) writer.StartAfresh();
         return card;
     }

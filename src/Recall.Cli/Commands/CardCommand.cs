@@ -21,6 +21,13 @@ sealed class CardCommand : Verb
         Required = true,
     };
 
+    readonly Option<string?> _base = new("--base")
+    {
+        Description = "The model that the expert was tuned from, to measure what its task asks for: with it merges of cards weigh the experts. "
+            + "Of base+adapter it is known",
+        HelpName = "MODEL",
+    };
+
     readonly Option<string?> _text = new("--text")
     {
         Description = "Jinja over a row's fields that makes its prompt [default: text, prompt, or the task's prompt]",
@@ -60,10 +67,10 @@ sealed class CardCommand : Verb
             + "With it the expert "
         + "can be merged by align and distil when its data is gone.",
         "recall card base+adapters/sst2 --samples sst2.yaml --out adapters/sst2/card.safetensors",
-        "recall card experts/squad --samples squad.jsonl --rank full --out experts/squad/card.safetensors")
+        "recall card experts/squad --base models/base --samples squad.jsonl --rank full --out experts/squad/card.safetensors")
     {
         Add(_model);
-        foreach (var option in new Option[] { _samples, _text, _rank, _count, _maxTokens, _answers, _out, _json }) Add(option);
+        foreach (var option in new Option[] { _samples, _base, _text, _rank, _count, _maxTokens, _answers, _out, _json }) Add(option);
         _rank.Validators.Add(result =>
         {
             if (result.Tokens is [var token] && token.Value != Full
@@ -92,7 +99,9 @@ sealed class CardCommand : Verb
     public override int Run(ParseResult parse, Screen screen, CancellationToken cancellation)
     {
         string name = parse.GetRequiredValue(_model), path = parse.GetRequiredValue(_out), rank = parse.GetRequiredValue(_rank);
-        var model = OpenedModel.Open(ModelReference.Parse(name));
+        var reference = ModelReference.Parse(name);
+        var model = OpenedModel.Open(reference);
+        var origin = parse.GetValue(_base) is { } given ? ModelReference.Parse(given) : reference.Lora is null ? null : reference with { Lora = null };
         Tokenizer? tokenizer = null;
         var texts = AlignmentSamples.Read(name, parse.GetRequiredValue(_samples), parse.GetValue(_text), () =>
             tokenizer ??= Tokenizer.Load(model.Checkpoint),
@@ -101,8 +110,8 @@ sealed class CardCommand : Verb
         {
             progress.Report($"reading {Shown.Count(texts.Count)} texts");
             CardRun.Write(path, name, model.Checkpoint, texts, rank == Full ? null : int.Parse(rank, CultureInfo.InvariantCulture),
-                parse.GetValue(_answers),
-                ComputeType.Auto, layer => progress.Report($"layer {layer + 1} of {model.LayerCount}", (layer + 1.0) / model.LayerCount), cancellation);
+                parse.GetValue(_answers), origin is null ? null : OpenedModel.Open(origin).Checkpoint, ComputeType.Auto,
+                layer => progress.Report($"layer {layer + 1} of {model.LayerCount}", (layer + 1.0) / model.LayerCount), cancellation);
         }
         var card = CardSummary.Of(path);
         if (parse.GetValue(_json)) screen.WriteJson(card);

@@ -10,11 +10,13 @@ namespace Recall.Cli.Commands;
 /// <param name="Rank">Eigenvectors a second moment, or full.</param>
 /// <param name="Experts">How many experts it stands for.</param>
 /// <param name="Answers">Weight of the answers' tokens.</param>
+/// <param name="Demand">How far half of its update stays behind the whole, as a share; null where that is not known, and for a merged model.</param>
+/// <param name="Weighed">Whether experts can be weighed by it.</param>
 /// <param name="Tokens">Tokens of its texts.</param>
 /// <param name="Inputs">Number of layer inputs.</param>
 /// <param name="ModelPrint">The print of its model.</param>
 /// <param name="SamplesPrint">That of its texts.</param>
-sealed record CardSummary(string Card, long Bytes, string Rank, int Experts, double Answers, long Tokens, int Inputs, string ModelPrint,
+sealed record CardSummary(string Card, long Bytes, string Rank, int Experts, double Answers, double? Demand, bool Weighed, long Tokens, int Inputs, string ModelPrint,
     string SamplesPrint)
 {
     /// <summary>Whether a file has the name of a card, or of one that was given another name before its ending.</summary>
@@ -25,7 +27,7 @@ sealed record CardSummary(string Card, long Bytes, string Rank, int Experts, dou
     {
         var card = CardFile.Open(path);
         return new CardSummary(path, new FileInfo(path).Length, card.Rank?.ToString(CultureInfo.InvariantCulture) ?? "full", card.Experts,
-            card.Answers, card.Tokens,
+            card.Answers, card.Demand, card.IsWeighed, card.Tokens,
             card.Inputs.Count, card.Model, card.Samples);
     }
 
@@ -39,6 +41,8 @@ sealed record CardSummary(string Card, long Bytes, string Rank, int Experts, dou
         facts.Add("experts", Shown.Count(Experts));
         facts.Add("tokens", Shown.Count(Tokens));
         facts.Add("weight of answers", Answers.ToString("R", CultureInfo.InvariantCulture));
+        facts.Add("demand", Demand is { } demand ? $"{demand.ToString("P1", CultureInfo.InvariantCulture)} of what it does is missing with half of its update"
+            : Weighed ? "of each of its experts, weighed in it" : "not measured (--base)");
         facts.Add("layer inputs", Shown.Count(Inputs));
         facts.Add("model", ModelPrint);
         facts.Add("texts", SamplesPrint);

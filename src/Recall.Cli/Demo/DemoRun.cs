@@ -1,4 +1,5 @@
 using Recall.Alignment;
+using Recall.Checkpoints;
 using Recall.Configuration;
 using Recall.Configuration.Yaml;
 using Recall.Planning;
@@ -66,7 +67,7 @@ sealed class DemoRun(DemoFolder folder, IReadOnlyList<string> words, int seed, A
                 expert.Name, folder.Texts(task), null, () => tokenizer, DemoMerge.TextCount, options.MaxTokens);
             CardRun.Write(
                 folder.Card(task), expert.Name, expert.Checkpoint, texts, AlignmentOptions.DefaultCardRank, options.Answers,
-                cancellation: cancellation);
+                Checkpoint.Open(folder.Base), cancellation: cancellation);
         }
     }
 

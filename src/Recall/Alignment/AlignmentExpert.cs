@@ -16,6 +16,9 @@ public sealed record AlignmentExpert(string Name, Checkpoint Checkpoint, IReadOn
     /// <summary>How many experts it stands for: a merged model for all those in it.</summary>
     internal int Count => Card?.Experts ?? Math.Max(1, Texts.Select(text => text.Task).Distinct(StringComparer.Ordinal).Count());
 
+    /// <summary>What its card's moments count; null: not weighed, 1. Those of texts count as each text says.</summary>
+    internal double? Weight { get; init; }
+
     /// <summary>True where the texts were drawn for <see cref="TypicalTexts"/> to choose from.</summary>
     internal bool AreCandidates { get; private init; }
 

@@ -37,6 +37,12 @@ public sealed record AlignmentOptions
     public double OffDiagonal { get; init; } = 1;
 
     /// <summary>
+    /// Weigh each expert by what its task asks for (<see cref="ExpertDemand"/>); null, the default: where an expert has a card only, or the merged
+    /// model keeps nothing else. Not for RegMean.
+    /// </summary>
+    public bool? Demand { get; init; }
+
+    /// <summary>
     /// The type of the products in forward passes; default float32. Hidden states and statistics are float32 in any case; with bfloat16, on
     /// a CPU that multiplies it in hardware, the passes take a third of the time.
     /// </summary>

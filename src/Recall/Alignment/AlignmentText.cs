@@ -12,6 +12,12 @@ public sealed record AlignmentText(int[] Ids, int Answer)
     /// </summary>
     public string Task { get; init; } = "";
 
+    /// <summary>What its task weighs among those of all experts; null, the default: not weighed, 1.</summary>
+    public double? Weight { get; init; }
+
+    /// <summary>The first token whose prediction is scored: the last of the prompt; the first of all in a text without an answer.</summary>
+    internal int FirstScored => Answer < Ids.Length ? Answer - 1 : 0;
+
     /// <summary>The tokens that predict the answer and what follows: from here on.</summary>
     internal int FirstPredicting => Answer < Ids.Length ? Answer - 1 : Ids.Length;
 }

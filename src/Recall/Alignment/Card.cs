@@ -19,6 +19,17 @@ public sealed class Card
     /// <summary>Weight of the answer's tokens in it.</summary>
     public double Answers { get; init; } = 1;
 
+    /// <summary>
+    /// What its expert's task asks for (<see cref="ExpertDemand"/>), 0 to ½; null where it was made without the base, and for a merged model.
+    /// </summary>
+    public double? Demand { get; init; }
+
+    /// <summary>Whether its expert can be weighed by its demand: that is known, or the experts of a merged model are weighed in it.</summary>
+    public bool IsWeighed { get; init; }
+
+    /// <summary>What its moments count in a merge by demand.</summary>
+    internal double Weight => Demand is { } demand ? ExpertDemand.Weight(demand) : 1;
+
     /// <summary>Number of texts' tokens in it.</summary>
     public long Tokens { get; init; }
 

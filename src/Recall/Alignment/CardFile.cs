@@ -37,16 +37,27 @@ public static class CardFile
         if (!double.TryParse(content.Metadata.GetValueOrDefault("answers"), NumberStyles.Float, CultureInfo.InvariantCulture,
             out double answers) || !(answers >= 0))
             throw new RecallException($"{path}: its metadata has no weight of answers");
+        var (demand, weighed) = DemandOf(path, content);
         return new Card(path, input => Read(path, tensors, input, rank))
         {
             Experts = Whole(path, content, "experts"),
             Answers = answers,
+            Demand = demand,
+            IsWeighed = weighed,
             Rank = rank,
             Tokens = BinaryPrimitives.ReadInt64LittleEndian(Bytes(tensors[CardLayout.TokensTensor])),
             Model = Convert.ToHexStringLower(Bytes(tensors[CardLayout.ModelTensor])),
             Samples = Convert.ToHexStringLower(Bytes(tensors[CardLayout.SamplesTensor])),
             Inputs = inputs,
         };
+    }
+
+    static (double? Demand, bool Weighed) DemandOf(string path, SafetensorsFile content)
+    {
+        if (content.Metadata.GetValueOrDefault(CardLayout.Demand) is not { } text) return (null, false);
+        if (text == CardLayout.Weighed) return (null, true);
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double demand) && demand is >= 0 and <= 1) return (demand, true);
+        throw new RecallException($"{path}: its metadata '{CardLayout.Demand}' is {Quoted.Of(text)}; a number between 0 and 1 is expected");
     }
 
     static int Whole(string path, SafetensorsFile content, string key) =>

@@ -7,13 +7,18 @@ namespace Recall.Alignment;
 /// How a card lies in <c>card.safetensors</c>. For each input <c>layers.0.attention.in</c> … of n values: <c>.scalars</c> [trace, ridge]
 /// double; of a card of rank R <c>.values</c> [r] the largest eigenvalues, <c>.vectors</c> [r, n] their eigenvectors in float16, r = min(R,
 /// n), and <c>.diagonal</c> [n] what of the diagonal they miss; of a full card <c>.moment</c> [n, n]. <c>model_sha256</c> and
-/// <c>samples_sha256</c> [32] bytes. Numbers of experts and tokens, the weight of answers and the rank stand in the metadata. Nothing else,
+/// <c>samples_sha256</c> [32] bytes. Numbers of experts, the weight of answers, the demand and the rank stand in the metadata. Nothing else,
 /// no text.
 /// </summary>
 static class CardLayout
 {
     /// <summary>The value of the metadata key <c>format</c>.</summary>
     public const string Format = "recall-card-1";
+
+    /// <summary>
+    /// The metadata key of an expert's demand: a number, or <see cref="Weighed"/> for a merged model whose experts are weighed in it; may be missing.
+    /// </summary>
+    public const string Demand = "demand", Weighed = "weighed";
 
     public const string ModelTensor = "model_sha256", SamplesTensor = "samples_sha256", TokensTensor = "tokens";
 

@@ -25,21 +25,24 @@ sealed class CardWriter : IDisposable
     /// <param name="rank">Eigenvectors a moment; null: whole matrices.</param>
     /// <param name="experts">How many experts it stands for.</param>
     /// <param name="answers">Weight of the answers' tokens.</param>
+    /// <param name="demand">The metadata <see cref="CardLayout.Demand"/>; null: none.</param>
     /// <param name="resume">Goes on with what a writer that was closed as <see cref="IsKept"/>, or killed, has left: its moments count.
     /// </param>
     /// <exception cref="RecallException">The disk refuses.</exception>
     public CardWriter(string path, IReadOnlyList<(string Name, int Size)> inputs, int? rank, int experts, double answers,
-        bool resume = false)
+        string? demand = null, bool resume = false)
     {
         (_path, _aside, _rank) = (path, path + ".partial", rank);
         var tensors = CardLayout.Tensors(inputs, rank);
-        var (header, offsets, length) = SafetensorsHeader.Make(tensors, new Dictionary<string, string>(StringComparer.Ordinal)
+        var metadata = new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["format"] = CardLayout.Format,
             ["experts"] = experts.ToString(CultureInfo.InvariantCulture),
             ["answers"] = answers.ToString("R", CultureInfo.InvariantCulture),
             ["rank"] = rank?.ToString(CultureInfo.InvariantCulture) ?? "full",
-        });
+        };
+        if (demand is not null) metadata.Add(CardLayout.Demand, demand);
+        var (header, offsets, length) = SafetensorsHeader.Make(tensors, metadata);
         for (int i = 0; i < tensors.Count; i++) _places.Add(tensors[i].Name, (offsets[i], tensors[i].Type, tensors[i].Shape));
         try
         {

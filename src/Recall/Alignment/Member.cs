@@ -90,14 +90,14 @@ sealed class Member : IDisposable
     /// <summary>The second moment of an input, from texts or card.</summary>
     public SecondMoment Moment(string input, LayerStatistics? statistics, bool asTokens)
     {
-        using var moment = statistics?.Moment(asTokens) ?? Expert.Card!.Read(input);
-        if (_options.OffDiagonal == 1) return moment with
-        {
-            Matrix = moment.Matrix?.alias(),
-            Factor = moment.Factor?.alias(),
-            Diagonal = moment.Diagonal?.alias()
-        };
-        return moment.WithOffDiagonal(_options.OffDiagonal);
+        var moment = statistics?.Moment(asTokens) ?? Expert.Card!.Read(input);
+        if (statistics is null && Expert.Weight is { } weight and not 1) moment = Changed(moment, each => each.Times(weight));
+        return _options.OffDiagonal == 1 ? moment : Changed(moment, each => each.WithOffDiagonal(_options.OffDiagonal));
+    }
+
+    static SecondMoment Changed(SecondMoment moment, Func<SecondMoment, SecondMoment> change)
+    {
+        using (moment) return change(moment);
     }
 
     /// <summary>The weight of a linear layer of its model.</summary>

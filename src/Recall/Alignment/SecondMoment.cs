@@ -79,6 +79,15 @@ sealed record SecondMoment(int Size) : IDisposable
         return diagonal.MoveToOuterDisposeScope();
     }
 
+    /// <summary>The same so many times, new.</summary>
+    public SecondMoment Times(double factor) => this with
+    {
+        Matrix = Matrix?.Scaled(factor),
+        Factor = Factor?.Scaled(Math.Sqrt(factor)),
+        Diagonal = Diagonal?.Scaled(factor),
+        Ridge = factor * Ridge,
+    };
+
     /// <summary>The same with the entries off the diagonal times a factor, 0 … 1.</summary>
     public SecondMoment WithOffDiagonal(double factor)
     {

@@ -13,7 +13,7 @@ sealed class TextSet : IDisposable
     /// <summary>Tokens of a batch: products in float32 are added up in double precision batch by batch.</summary>
     const int BatchTokens = 2048;
 
-    readonly int _tasks;
+    readonly ImmutableArray<double> _weights;           // of the tasks
     readonly ImmutableArray<Tensor?> _real;             // [real tokens] int64: their places in the flattened batch; null: no padding
     readonly ImmutableArray<TokenLabel[]> _tokens;
 
@@ -22,14 +22,14 @@ sealed class TextSet : IDisposable
         Batches = [.. TokenBatch.ByLength([.. texts.Select(text => text.Ids)], BatchTokens)];
         Contexts = [.. Batches.Select(batch => AttentionContext.Of(options, batch))];
         string[] tasks = [.. texts.Select(text => text.Task).Distinct(StringComparer.Ordinal)];
-        _tasks = tasks.Length;
+        _weights = [.. tasks.Select(task => texts.First(text => text.Task == task).Weight ?? 1)];
         _real = [.. Batches.Select(RealTokens)];
         _tokens =
         [
             .. Batches.Select(batch => batch.Texts.SelectMany(text => Enumerable.Range(0, texts[text].Ids.Length).Select(token =>
                 new TokenLabel(Array.IndexOf(tasks, texts[text].Task), token >= texts[text].FirstPredicting, true))).ToArray()),
         ];
-        All = new TokenSelection(_tasks, _tokens, _real);
+        All = new TokenSelection(_weights, _tokens, _real);
     }
 
     /// <summary>The batches.</summary>
@@ -43,7 +43,7 @@ sealed class TextSet : IDisposable
 
     /// <summary>Some of the real tokens, whose rows are the inputs of an expert.</summary>
     /// <param name="chosen">Batch by batch, their numbers among the real ones, and whether each counts.</param>
-    public TokenSelection Select(IReadOnlyList<(long[] Tokens, bool[] Counts)> chosen) => new(_tasks,
+    public TokenSelection Select(IReadOnlyList<(long[] Tokens, bool[] Counts)> chosen) => new(_weights,
         [.. chosen.Select((each, batch) => each.Tokens.Select((token, i) => _tokens[batch][token] with { Counts = each.Counts[i] }).ToArray())],
         [.. chosen.Select(_ => (Tensor?)null)]);
 

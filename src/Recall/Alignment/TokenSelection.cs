@@ -11,10 +11,10 @@ namespace Recall.Alignment;
 readonly record struct TokenLabel(int Task, bool Predicts, bool Counts);
 
 /// <summary>The tokens that a step's layers see: all real ones, or those routed to an expert.</summary>
-/// <param name="tasks">Number of tasks.</param>
+/// <param name="tasks">What each task weighs.</param>
 /// <param name="labels">The tokens, batch by batch.</param>
 /// <param name="places">Their places in a batch's inputs, flattened to rows, [tokens] int64; null: the inputs are just their rows.</param>
-sealed class TokenSelection(int tasks, ImmutableArray<TokenLabel[]> labels, ImmutableArray<Tensor?> places)
+sealed class TokenSelection(ImmutableArray<double> tasks, ImmutableArray<TokenLabel[]> labels, ImmutableArray<Tensor?> places)
 {
     /// <summary>Number of tokens.</summary>
     public int Count => labels.Sum(batch => batch.Length);
@@ -31,13 +31,13 @@ sealed class TokenSelection(int tasks, ImmutableArray<TokenLabel[]> labels, Immu
     /// <summary>
     /// Weights of the tokens, batch by batch, such that Σ w xᵀx is, summed over tasks, the second moment of all tokens divided by its trace,
     /// plus <paramref name="answers"/> times the same of the tokens that predict the answer. Where no text of a task has an answer, all
-    /// tokens stand for it.
+    /// tokens stand for it. A task counts as often as it weighs.
     /// </summary>
     public double[][] Weights(IReadOnlyList<Tensor> inputs, double answers)
     {
         var squares = inputs.Select((input, batch) => SquaredNorms(batch, input)).ToArray();
-        var all = new double[tasks];
-        var predicting = new double[tasks];
+        var all = new double[tasks.Length];
+        var predicting = new double[tasks.Length];
         for (int batch = 0; batch < squares.Length; batch++)
         {
             for (int i = 0; i < squares[batch].Length; i++)
@@ -52,9 +52,9 @@ sealed class TokenSelection(int tasks, ImmutableArray<TokenLabel[]> labels, Immu
             .. labels.Select(tokens => tokens.Select(token =>
             {
                 if (!token.Counts) return 0;
-                double weight = Inverse(all[token.Task]);
+                double task = tasks[token.Task], weight = task * Inverse(all[token.Task]);
                 if (predicting[token.Task] == 0) return weight * (1 + answers);
-                return token.Predicts ? weight + answers * Inverse(predicting[token.Task]) : weight;
+                return token.Predicts ? weight + task * answers * Inverse(predicting[token.Task]) : weight;
             }).ToArray()),
         ];
     }

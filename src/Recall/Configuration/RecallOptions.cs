@@ -96,6 +96,11 @@ public sealed record RecallOptions
     /// <summary>align, distil: keep the experts' texts, as tokens, beside the merged model, for the next merge; default true.</summary>
     public bool KeepSamples { get; init; } = true;
 
+    /// <summary>
+    /// align, distil: weigh each expert by what its task asks for; null, the default: where an expert has a card only, or the merged model keeps no texts.
+    /// </summary>
+    public bool? Demand { get; init; }
+
     /// <summary>Default auto.</summary>
     public ComputeType Compute { get; init; } = ComputeType.Auto;
 
@@ -141,6 +146,7 @@ public sealed record RecallOptions
             OffDiagonal = section.TakeNumber("off_diagonal", 0, 1) ?? defaults.OffDiagonal,
             CardRank = section.Take("card_rank") is YamlScalar { Text: "full" } ? null : section.TakeInteger("card_rank", 0, 1_000_000) ?? defaults.CardRank,
             KeepSamples = section.TakeBoolean("keep_samples") ?? defaults.KeepSamples,
+            Demand = section.TakeBoolean("demand"),
             Compute = section.TakeWord("compute", "auto", "float32", "bfloat16") switch
             {
                 "float32" => ComputeType.Float32,

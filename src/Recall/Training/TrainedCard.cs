@@ -25,7 +25,7 @@ static class TrainedCard
         int count = Math.Min(MostRows, examples.Count);
         var texts = Enumerable.Range(0, count).Select(i => examples[(int)((long)i * examples.Count / count)])
             .Select(example => new AlignmentText(example.Ids, example.AnswerStart)).ToList();
-        CardRun.Write(Path.Combine(config.Output, CardFile.Name), config.Output, trained, texts, config.Card, answers: 1,
+        CardRun.Write(Path.Combine(config.Output, CardFile.Name), config.Output, trained, texts, config.Card, answers: 1, checkpoint,
             cancellation: cancellation);
     }
 }

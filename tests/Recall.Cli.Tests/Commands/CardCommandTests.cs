@@ -24,6 +24,8 @@ public class CardCommandTests
         Assert.Equal(("4", 1, 30), ((string)shown["rank"]!, (int)shown["experts"]!, (int)shown["tokens"]!));
         Assert.Equal(made.Out, Session.Run("inspect", card, "--json").Out);
         Assert.Contains("weight of answers", Session.Run("inspect", card).Out, StringComparison.Ordinal);
+        Assert.Null(shown["demand"]);
+        Assert.Contains("not measured (--base)", Session.Run("inspect", card).Out, StringComparison.Ordinal);
 
         File.WriteAllText(folder["merge.yaml"], $"merge_method: recall\nbase_model: {models[0]}\nmodels:\n- {models[1]}\n- {{model: {models[2]}, samples: {texts}}}\n");
         Assert.Contains("note: combine: distil: 1 of 2 experts have texts, 1 a card", Session.Run("plan", folder["merge.yaml"], "--no-probe").Out, StringComparison.Ordinal);
@@ -33,6 +35,26 @@ public class CardCommandTests
         Assert.Equal(0, merged.ExitCode);
         Assert.StartsWith("note: combine: distil: 1 of 2 experts have texts, 1 a card", merged.Error, StringComparison.Ordinal);
         Assert.Equal(2, (int)JsonNode.Parse(Session.Run("inspect", folder["merged", "card.safetensors"], "--json").Out)!["experts"]!);
+    }
+
+    [Fact]
+    public void WithItsBaseACardSaysWhatItsTaskAsksForAndMergesWeighByIt()
+    {
+        using var folder = new TemporaryFolder();
+        string[] models = [.. Enumerable.Range(0, 3).Select(i => TinyModel.Write(folder[$"m{i}"], i))];
+        string card = Path.Combine(models[1], "card.safetensors"), texts = Texts(folder);
+        var made = Session.Run("card", models[1], "--base", models[0], "--samples", texts, "--out", card, "--json");
+        Assert.Equal((0, ""), (made.ExitCode, made.Error));
+        Assert.InRange((double)JsonNode.Parse(made.Out)!["demand"]!, 0.001, 0.5);
+        Assert.Contains("of what it does is missing with half of its update", Session.Run("inspect", card).Out, StringComparison.Ordinal);
+
+        File.WriteAllText(folder["merge.yaml"], $"merge_method: recall\nbase_model: {models[0]}\nmodels:\n- {models[1]}\n- {{model: {models[2]}, samples: {texts}}}\n");
+        var merged = Session.Run("merge", folder["merge.yaml"], folder["merged"]);
+        Assert.Equal(0, merged.ExitCode);
+        Assert.Matches($@"(?m)^note: demand: the experts weigh {models[1]} [0-9.]+, {models[2]} [0-9.]+$", merged.Error);
+        var other = Session.Run("card", models[1], "--base", folder["none"], "--samples", texts, "--out", card);
+        Assert.Equal(1, other.ExitCode);
+        Assert.Contains(folder["none"], other.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -70,12 +70,30 @@ public sealed class AlignedMergeTests : IDisposable
     [Fact]
     public void One_after_another_by_the_card_beside_the_merged_model_is_all_at_once()
     {
-        string options = "recall: {combine: align, compute: float32, card_rank: full, keep_samples: false}\n";
+        string options = "recall: {combine: align, compute: float32, card_rank: full, keep_samples: false, demand: false}\n";
         string two = Merge(Config(options, AllWithTexts[..2]), "two");
         Assert.False(File.Exists(Path.Combine(two, "samples.jsonl")));
         string three = Merge(Config(options, (two, ""), AllWithTexts[2]), "three");
         AssertNear(2e-4, three, Weights(Fixtures.Shared("golden", "align", Set, "expected", "align.safetensors")));
         Assert.Equal(3, CardFile.Open(Path.Combine(three, "card.safetensors")).Experts);
+    }
+
+    [Fact]
+    public void Experts_weighed_one_after_another_are_weighed_as_all_at_once()
+    {
+        string options = "recall: {combine: align, compute: float32, card_rank: full, keep_samples: false}\n";
+        string two = Merge(Config(options, AllWithTexts[..2]), "two"), three = Merge(Config(options, (two, ""), AllWithTexts[2]), "three");
+        var joint = MergeRun.Run(MergeConfig.Parse(Config(options, AllWithTexts), "merge.yaml"), new MergeOptions { Output = _folder["joint"], Threads = 2 });
+        Assert.Contains(joint.Plan.Notes, note => note.StartsWith("demand: the experts weigh ", StringComparison.Ordinal));
+        AssertNear(2e-4, three, Weights(_folder["joint"]));
+        foreach (string folder in (string[])[two, three, _folder["joint"]])
+        {
+            var card = CardFile.Open(Path.Combine(folder, "card.safetensors"));
+            Assert.Equal((null, true), (card.Demand, card.IsWeighed));
+        }
+        // What weighs more comes nearer to itself: the merge differs from that of experts that weigh alike.
+        string even = Merge(Config(options.Replace("false}", "false, demand: false}", StringComparison.Ordinal), AllWithTexts), "even");
+        Assert.True(GoldenAlignment.Farthest(Weights(even), Weights(three)).Difference > 1e-3);
     }
 
     [Fact]
