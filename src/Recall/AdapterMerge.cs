@@ -33,28 +33,32 @@ public static class AdapterMerge
     {
         var plan = MergePlan.Make(config, options);
         var planned = Check(plan, rank);
+        return TorchThreads.Within(options.Threads, () => Merge(plan, planned, rank, layerDone, cancellation));
+    }
+
+    static AdapterMergeResult Merge(MergePlan plan, PlannedAlignment planned, int? rank, Action<int, int>? layerDone, CancellationToken cancellation)
+    {
         // What the plan counts is a whole model; an adapter is small.
         OutputFolder.Check(plan with { Cost = plan.Cost with { OutputBytes = 0 } });
         var (baseModel, solve, experts) = (AlignedMerge.BaseOf(plan), AlignedMerge.OptionsOf(planned), AlignedMerge.ExpertsOf(plan, planned));
         experts = TypicalTexts.Chosen(experts, planned.Options, cancellation);
         using var alignment = AlignedAdapter.Begin(baseModel, experts, solve, rank);
-        bool made = !Directory.Exists(options.Output);
+        string output = plan.Options.Output;
+        bool made = !Directory.Exists(output);
         try
         {
-            using var card = planned.Options.CardRank == 0 ? null : new CardWriter(Path.Combine(options.Output, CardFile.Name),
+            using var card = planned.Options.CardRank == 0 ? null : new CardWriter(Path.Combine(output, CardFile.Name),
                 [.. LayerStep.InputsOf(BlockOptions.Read(baseModel))], planned.Options.CardRank, experts.Sum(expert => expert.Count), solve.Answers);
-            var losses = AlignedAdapter.Write(options.Output, alignment, rank, new LoraWriteOptions
-            {
-                BaseModel = plan.Config.BaseModel!.Model.Path,
-                Type = plan.Config.OutDType ?? DType.F32,
-            }, card is null ? null : card.Write, layer => layerDone?.Invoke(layer, plan.LayerCount), cancellation);
+            var written = new LoraWriteOptions { BaseModel = plan.Config.BaseModel!.Model.Path, Type = plan.Config.OutDType ?? DType.F32 };
+            var losses = AlignedAdapter.Write(output, alignment, rank, written,
+                card is null ? null : card.Write, layer => layerDone?.Invoke(layer, plan.LayerCount), cancellation);
             WriteBeside(plan, planned, experts, baseModel, card, cancellation);
             return new AdapterMergeResult(plan with { Notes = [.. plan.Notes, .. alignment.Notes] }, losses);
         }
         finally
         {
-            if (made && Directory.Exists(options.Output) && !Directory.EnumerateFileSystemEntries(options.Output).Any())
-                Directory.Delete(options.Output);
+            if (made && Directory.Exists(output) && !Directory.EnumerateFileSystemEntries(output).Any())
+                Directory.Delete(output);
         }
     }
 

@@ -25,7 +25,7 @@ public sealed record AlignedEstimate(double Seconds, AlignmentWork Work, Product
         experts = [.. experts.Select(expert => expert.AreCandidates ? expert with { Texts = [.. expert.Texts.Take(planned.Options.Count)] } : expert)];
         var work = AlignmentWork.Of(options, experts, solve, planned.Options.CardRank);
         work = work with { Forward = work.Forward + candidates * AlignmentWork.OfToken(options) };
-        var rates = ProductRates.Measure(Math.Min(options.HiddenSize, MostSize), solve.Compute);
+        var rates = TorchThreads.Within(plan.Options.Threads, () => ProductRates.Measure(Math.Min(options.HiddenSize, MostSize), solve.Compute));
         return new AlignedEstimate(work.Forward / rates.Forward + work.Statistics / rates.Single + work.Solving / rates.Double, work, rates);
     }
 }
