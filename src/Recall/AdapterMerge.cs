@@ -33,6 +33,11 @@ public static class AdapterMerge
     {
         var plan = MergePlan.Make(config, options);
         var planned = Check(plan, rank);
+        return TorchThreads.Within(options.Threads, () => Merge(plan, planned, rank, layerDone, cancellation));
+    }
+
+    static AdapterMergeResult Merge(MergePlan plan, PlannedAlignment planned, int? rank, Action<int, int>? layerDone, CancellationToken cancellation)
+    {
         // What the plan counts is a whole model; an adapter is small.
         OutputFolder.Check(plan with { Cost = plan.Cost with { OutputBytes = 0 } });
         var (baseModel, solve, experts) = (AlignedMerge.BaseOf(plan), AlignedMerge.OptionsOf(planned), AlignedMerge.ExpertsOf(plan, planned));
@@ -40,9 +45,11 @@ public static class AdapterMerge
         experts = TypicalTexts.Chosen(experts, planned.Options, cancellation);
         experts = ExpertDemand.Weigh(baseModel, experts, solve, planned.Options.KeepSamples, weights.Add, cancellation);
         using var alignment = AlignedAdapter.Begin(baseModel, experts, solve, rank);
-        bool made = !Directory.Exists(options.Output);
+        string output = plan.Options.Output;
+        bool made = !Directory.Exists(output);
         try
         {
+<<<<<<< HEAD
             using var card = planned.Options.CardRank == 0 ? null : new CardWriter(Path.Combine(options.Output, CardFile.Name),
                 [.. LayerStep.InputsOf(BlockOptions.Read(baseModel))], planned.Options.CardRank, experts.Sum(expert => expert.Count), solve.Answers, ExpertDemand.OfMerged(experts));
             var losses = AlignedAdapter.Write(options.Output, alignment, rank, new LoraWriteOptions
@@ -50,13 +57,20 @@ public static class AdapterMerge
                 BaseModel = plan.Config.BaseModel!.Model.Path,
                 Type = plan.Config.OutDType ?? DType.F32,
             }, card is null ? null : card.Write, layer => layerDone?.Invoke(layer, plan.LayerCount), cancellation);
+=======
+            using var card = planned.Options.CardRank == 0 ? null : new CardWriter(Path.Combine(output, CardFile.Name),
+                [.. LayerStep.InputsOf(BlockOptions.Read(baseModel))], planned.Options.CardRank, experts.Sum(expert => expert.Count), solve.Answers);
+            var written = new LoraWriteOptions { BaseModel = plan.Config.BaseModel!.Model.Path, Type = plan.Config.OutDType ?? DType.F32 };
+            var losses = AlignedAdapter.Write(output, alignment, rank, written,
+                card is null ? null : card.Write, layer => layerDone?.Invoke(layer, plan.LayerCount), cancellation);
+>>>>>>> solves
             WriteBeside(plan, planned, experts, baseModel, card, cancellation);
             return new AdapterMergeResult(plan with { Notes = [.. plan.Notes, .. weights, .. alignment.Notes] }, losses);
         }
         finally
         {
-            if (made && Directory.Exists(options.Output) && !Directory.EnumerateFileSystemEntries(options.Output).Any())
-                Directory.Delete(options.Output);
+            if (made && Directory.Exists(output) && !Directory.EnumerateFileSystemEntries(output).Any())
+                Directory.Delete(output);
         }
     }
 

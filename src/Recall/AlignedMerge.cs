@@ -5,6 +5,7 @@ using Recall.Checkpoints;
 using Recall.Methods;
 using Recall.Numerics;
 using Recall.Planning;
+using Recall.Representations;
 using Recall.Streaming;
 
 namespace Recall;
@@ -68,7 +69,10 @@ sealed class AlignedMerge : IDisposable
     /// solved for, l block l (from 1), then the head. Layers that a killed run has left are not solved again: the texts go through them
     /// with the weights that were written.
     /// </summary>
-    public void Run(OutputWriter writer, ProgressMeter meter, CancellationToken cancellation)
+    public void Run(OutputWriter writer, ProgressMeter meter, CancellationToken cancellation) =>
+        TorchThreads.Within(_plan.Options.Threads, () => Merge(writer, meter, cancellation));
+
+    void Merge(OutputWriter writer, ProgressMeter meter, CancellationToken cancellation)
     {
         meter.Tell("reading texts");
         Prepare(meter, cancellation);

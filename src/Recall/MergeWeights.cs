@@ -52,7 +52,8 @@ public sealed class MergeWeights : IDisposable
     public IEnumerable<StoredTensor> Sources(int layer) => Live(default).Sources(layer).SelectMany(source => source.Stored);
 
     /// <summary>Brings all models one layer up and weighs it: 0 the embedding's output, l that of block l, from 1.</summary>
-    public void Advance(int layer, TileReader reader, CancellationToken cancellation) => Live(cancellation).Layer(layer, reader, cancellation);
+    public void Advance(int layer, TileReader reader, CancellationToken cancellation) =>
+        TorchThreads.Within(_plan.Options.Threads, () => Live(cancellation).Layer(layer, reader, cancellation));
 
     /// <summary>The weights of a layer that has been weighed; −1: the mean over all layers.</summary>
     public ImmutableArray<double> this[int layer] => layer < 0 ? File.Mean() : File.Layers[layer].Weights;

@@ -13,13 +13,14 @@ static class TorchThreads
     const int Range = 128;
 
     /// <summary>Runs with at most so many threads, as the user asked for.</summary>
-    public static void Within(int threads, Action work)
+    public static T Within<T>(int threads, Func<T> work)
     {
+        TorchProcess.Prepare();
         int before = get_num_threads();
         set_num_threads(Math.Min(threads, before));
         try
         {
-            work();
+            return work();
         }
         finally
         {
@@ -27,13 +28,15 @@ static class TorchThreads
         }
     }
 
-    /// <summary>Runs on one thread.</summary>
-    public static T Alone<T>(Func<T> work)
+    /// <inheritdoc cref="Within{T}"/>
+    public static void Within(int threads, Action work) => Within(threads, () =>
     {
-        var result = default(T);
-        Within(1, () => result = work());
-        return result!;
-    }
+        work();
+        return true;
+    });
+
+    /// <summary>Runs on one thread.</summary>
+    public static T Alone<T>(Func<T> work) => Within(1, work);
 
     /// <summary>The sum of a tensor's values, in double precision.</summary>
     public static double Total(Tensor values)
