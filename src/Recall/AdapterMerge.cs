@@ -49,21 +49,12 @@ public static class AdapterMerge
         bool made = !Directory.Exists(output);
         try
         {
-<<<<<<< HEAD
-            using var card = planned.Options.CardRank == 0 ? null : new CardWriter(Path.Combine(options.Output, CardFile.Name),
-                [.. LayerStep.InputsOf(BlockOptions.Read(baseModel))], planned.Options.CardRank, experts.Sum(expert => expert.Count), solve.Answers, ExpertDemand.OfMerged(experts));
-            var losses = AlignedAdapter.Write(options.Output, alignment, rank, new LoraWriteOptions
-            {
-                BaseModel = plan.Config.BaseModel!.Model.Path,
-                Type = plan.Config.OutDType ?? DType.F32,
-            }, card is null ? null : card.Write, layer => layerDone?.Invoke(layer, plan.LayerCount), cancellation);
-=======
             using var card = planned.Options.CardRank == 0 ? null : new CardWriter(Path.Combine(output, CardFile.Name),
-                [.. LayerStep.InputsOf(BlockOptions.Read(baseModel))], planned.Options.CardRank, experts.Sum(expert => expert.Count), solve.Answers);
+                [.. LayerStep.InputsOf(BlockOptions.Read(baseModel))], planned.Options.CardRank, experts.Sum(expert => expert.Count), solve.Answers,
+                ExpertDemand.OfMerged(experts));
             var written = new LoraWriteOptions { BaseModel = plan.Config.BaseModel!.Model.Path, Type = plan.Config.OutDType ?? DType.F32 };
             var losses = AlignedAdapter.Write(output, alignment, rank, written,
                 card is null ? null : card.Write, layer => layerDone?.Invoke(layer, plan.LayerCount), cancellation);
->>>>>>> solves
             WriteBeside(plan, planned, experts, baseModel, card, cancellation);
             return new AdapterMergeResult(plan with { Notes = [.. plan.Notes, .. weights, .. alignment.Notes] }, losses);
         }
