@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using Recall.Checkpoints;
 using Recall.Configuration;
-using Recall.Evaluation;
 using Recall.Representations;
 
 namespace Recall.Alignment;

@@ -1,8 +1,7 @@
 using Recall.Checkpoints;
-using Recall.Representations;
 using static TorchSharp.torch;
 
-namespace Recall.Evaluation;
+namespace Recall.Representations;
 
 /// <summary>
 /// How far what other models expect next is from what one model expects: Kullback-Leibler divergence KL(p ‖ q) = Σ p log (p / q) over the whole

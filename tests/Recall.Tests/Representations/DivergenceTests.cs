@@ -1,11 +1,9 @@
 using Recall.Checkpoints;
-using Recall.Evaluation;
 using Recall.Representations;
 using Recall.Tests.Alignment;
-using Recall.Tests.Representations;
 using static TorchSharp.torch;
 
-namespace Recall.Tests.Evaluation;
+namespace Recall.Tests.Representations;
 
 /// <summary>Divergences of next-token distributions, against the formula over the whole vocabulary.</summary>
 public sealed class DivergenceTests : TorchTests
