@@ -54,9 +54,6 @@ public sealed record ArchitectureModule(string Name)
     /// <summary>True where the family's rules speak of the tensor of a layer, or nothing is known of the family's layers.</summary>
     public bool KnowsInLayer(string suffix) => LayerTensors.IsEmpty || Requires(suffix) || Fits(OptionalTensors, suffix);
 
-    /// <summary>True for a tensor among <see cref="Before"/> or <see cref="After"/>.</summary>
-    public bool KnowsOutside(string name) => Fits(Before, name) || Fits(After, name);
-
     /// <summary>Where a config.json holds the number of layers: one place as a rule; none where it does not say.</summary>
     internal IEnumerable<(JsonObject Parent, string Key)> CountPlaces(JsonObject config)
     {
