@@ -9,12 +9,12 @@ namespace Recall.Alignment;
 /// How much an expert's task asks for: how far half of its update stays behind the whole of it, d = Σ KL(p ‖ p_½) / Σ KL(p ‖ p_0) over the places
 /// of its texts that predict the answer; p is what the expert expects next, p_½ what W_base + τ/2, p_0 what the base expects. Near 0 where half of
 /// the update does nearly all, as in tasks of form; ¼ where the divergence rises with the square of what is missing. In a merge an expert's second
-/// moments count 1 + 36·d times, so that what is left undone is left where it costs least.
+/// moments count 1 + 40·d times, so that what is left undone is left where it costs least.
 /// </summary>
 public static class ExpertDemand
 {
     /// <summary>What an expert weighs is 1 + <see cref="Strength"/> · demand.</summary>
-    public const double Strength = 36;
+    public const double Strength = 40;
 
     /// <summary>More than this is taken for this: what half of the update does is no measure any more.</summary>
     const double Most = 0.5;
@@ -25,7 +25,7 @@ public static class ExpertDemand
     /// <summary>Decimals: the rest is noise of few texts.</summary>
     const int Decimals = 3;
 
-    /// <summary>What an expert of such a demand weighs: 1 to 19.</summary>
+    /// <summary>What an expert of such a demand weighs: 1 to 21.</summary>
     public static double Weight(double demand) => 1 + Strength * demand;
 
     /// <summary>Measures it, 0 to ½: the texts go through expert, base and what lies half-way, layer by layer. 0 for an expert that is its base.</summary>
