@@ -2,10 +2,12 @@ using System.Globalization;
 using FiveAdapters;
 using Recall.Alignment;
 using Recall.Checkpoints;
+using Recall.Representations;
 using Recall.Tokenization;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 var settings = new Settings(args);
+TorchProcess.Prepare();
 if (Environment.GetEnvironmentVariable("THREADS") is { } threads) TorchSharp.torch.set_num_threads(int.Parse(threads));
 if (settings.Mode == "rates")
 {

@@ -99,7 +99,7 @@ sealed class CardWriter : IDisposable
         var rounded = vectors.t().to_type(ScalarType.Float16).to_type(ScalarType.Float64);
         Write(input + CardLayout.Values, values);
         Write(input + CardLayout.Vectors, vectors.t());
-        Write(input + CardLayout.Diagonal, moment.DiagonalValues().Minus((rounded.Squared() * values.unsqueeze(1)).sum([0L])).AtLeastZero());
+        Write(input + CardLayout.Diagonal, moment.DiagonalValues().Minus((rounded.Squared() * values.unsqueeze(1)).ColumnSums()).AtLeastZero());
     }
 
     /// <summary>Writes the sum of a merge's moments, with the ridge that it was solved with.</summary>

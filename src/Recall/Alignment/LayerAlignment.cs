@@ -31,7 +31,7 @@ public sealed class LayerAlignment : IDisposable
     readonly LayerBuffer _buffer = new();
     readonly TileReader _reader;
     readonly List<string> _notes = [];
-    Action<string, Tensor, Tensor>? _factors;
+    readonly LinearSolver _solver;
 
     /// <summary>Checks the models, cards and texts; reads no weights yet.</summary>
     /// <param name="baseModel">The base.</param>
@@ -49,10 +49,14 @@ public sealed class LayerAlignment : IDisposable
         double total = experts.Sum(expert => expert.Count);
         bool onDisk = options.StatesOnDisk ?? StateBytes(experts) > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4;
         _members = [.. experts.Select(expert => new Member(expert, expert.Count / total, Options, options, onDisk))];
+        _solver = new LinearSolver(baseModel, options, _members, _reader, _notes.Add);
     }
 
     /// <summary>Elements of a range of rows that is solved at a time.</summary>
-    internal long RangeElements { get; init; } = 4 << 20;
+    internal long RangeElements
+    {
+        init => _solver.RangeElements = value;
+    }
 
     /// <summary>The base.</summary>
     internal Checkpoint Base => _base;
@@ -106,7 +110,7 @@ public sealed class LayerAlignment : IDisposable
     internal void RunFactors(
         Action<string, Tensor, Tensor> factors, Action<string, StepSystem>? systems, Action<int>? layerDone, CancellationToken cancellation)
     {
-        _factors = factors;
+        _solver.Factors = factors;
         Run((_, _, _) => { }, systems, layerDone, cancellation);
     }
 
@@ -162,7 +166,7 @@ public sealed class LayerAlignment : IDisposable
     {
         foreach (var member in _members) member.Begin(step);
         var statistics = _members.Select(member => member.Statistics()).ToArray();
-        using var system = Measure(step.Input, statistics, step.Linears, solve: write is not null, mayFold: _factors is null);
+        using var system = _solver.System(step.Input, statistics, step.Linears, solve: write is not null, mayFold: true);
         systems?.Invoke(step.Input, system);
         void Next(Member member, Action<int, string, Tensor>? outputs) => member.NextOwn(step, _reader, outputs);
         StepTargets? targets = null;
@@ -173,7 +177,7 @@ public sealed class LayerAlignment : IDisposable
         using (targets)
         {
             var weights = step.Linears.ToDictionary(linear => linear.Linear, linear =>
-                Solve(linear, system, targets, write, keep: _members.Any(member => member.Merged is not null)));
+                _solver.Solve(linear, system, targets, write, keep: _members.Any(member => member.Merged is not null)));
             foreach (var member in _members) member.NextMerged(step, weights!);
             foreach (var weight in weights.Values) weight?.Dispose();
         }
@@ -205,117 +209,17 @@ public sealed class LayerAlignment : IDisposable
         var statistics = _members.Select(member => member.Statistics()).ToArray();
         // Sums of a vocabulary's outputs would take more than the moments.
         var head = new StepLinear(LayerStep.HeadInput, Options.Names.Head, Options.EmbeddingShape);
-        using var system = Measure(LayerStep.HeadInput, statistics, [head], solve: write is not null, mayFold: false);
+        using var system = _solver.System(LayerStep.HeadInput, statistics, [head], solve: write is not null, mayFold: false);
         systems?.Invoke(LayerStep.HeadInput, system);
         if (write is null) return;
         system.Distil();
         using var targets = _options.Kind == AlignmentKind.Distil ? new StepTargets(_members, statistics, system.Moments) : null;
-        Solve(head, system, targets, write, keep: false);
-    }
-
-    StepSystem Measure(
-        string input, LayerStatistics?[] statistics, ImmutableArray<StepLinear> linears, bool solve, bool mayFold)
-    {
-        long outputs = linears.Sum(linear => linear.Shape[0]);
-        int inputs = (int)linears[0].Shape[1];
-        var ranks = _members.Select((member, i) => statistics[i]?.Count ?? (long?)member.Expert.Card!.Rank);
-        bool asTokens = !_options.IsRegMean && RidgedSum.IsDualCheaper(ranks, inputs, outputs);
-        bool fold = solve && mayFold && !asTokens && !_options.IsRegMean && StepSums.IsSmaller(_members.Length, inputs, outputs);
-        double[] shares = [.. _members.Select(member => member.Share)];
-        void Note(string what) => _notes.Add($"{input}: {(what == StepSystem.NoInputs && IsExpert(input) ? StepSystem.NoTokens : what)}");
-        SecondMoment Moment(Member member) => member.Moment(input, statistics[_members.IndexOf(member)], asTokens);
-        try
-        {
-            var system = fold ? new StepSystem(shares, new StepSums(_members, Moment, linears, _options.Kind == AlignmentKind.Distil, Walk), _options, Note)
-                : new StepSystem(shares, [.. _members.Select(Moment)], _options, Note);
-            if (solve) system.Align();
-            return system;
-        }
-        catch (RecallException e)
-        {
-            throw new RecallException($"{input}: {e.Message}", e);
-        }
-    }
-
-    static bool IsExpert(string input) => input.Contains(".experts.", StringComparison.Ordinal);
-
-    void Walk(Member? member, StepLinear linear, Action<long, Tensor, ExpertUpdate?> take)
-    {
-        var source = linear.Source(_base, _reader);
-        var own = member?.Weight(linear, _reader);
-        long range = Math.Max(1, RangeElements / Math.Max(linear.Shape[1], 1));
-        for (long first = 0; first < linear.Shape[0]; first += range)
-        {
-            using var scope = NewDisposeScope();
-            var rows = ExpertUpdate.Rows(source, first, Math.Min(range, linear.Shape[0] - first), _reader).to_type(ScalarType.Float64);
-            take(first, rows, own is null ? null : ExpertUpdate.Read(source, rows, own, first, _reader));
-        }
-    }
-
-    Tensor? Solve(StepLinear linear, StepSystem system, StepTargets? targets, MergedRows write, bool keep)
-    {
-        var source = linear.Source(_base, _reader);
-        var weights = _factors is null && !system.NeedsUpdates ? [] : _members.Select(member => member.Weight(linear, _reader)).ToList();
-        var shape = linear.Shape;
-        if (_factors is not null)
-        {
-            using var scope = NewDisposeScope();
-            if (system.SolveFactors([.. _members.Select((member, i) => Factors(member, weights[i], source))]) is var (left, right))
-                _factors(linear.Name, left, right);
-            return null;
-        }
-        var whole = keep ? empty([shape[0], shape[1]], ComputeTypes.Of(_options.Compute)).DetachFromDisposeScope() : null;
-        var turned = linear.Transposed ? empty([shape[1], shape[0]], ScalarType.Float32).DetachFromDisposeScope() : null;
-        long range = Math.Max(1, RangeElements / Math.Max(shape[1], 1));
-        for (long first = 0; first < shape[0]; first += range)
-        {
-            using var scope = NewDisposeScope();
-            long rows = Math.Min(range, shape[0] - first);
-            var baseRows = ExpertUpdate.Rows(source, first, rows, _reader).to_type(ScalarType.Float64);
-            IReadOnlyList<ExpertUpdate> updates = [.. weights.Select(weight => ExpertUpdate.Read(source, baseRows, weight, first, _reader))];
-            var merged = system.Solve(linear.Linear, first, baseRows, updates,
-                targets is null ? null : () => targets.Rows(linear.Linear, first, baseRows, updates));
-            var values = merged.to_type(ScalarType.Float32).contiguous();
-            if (turned is null) write(linear.Name, linear.FirstRow + first, values);
-            turned?.narrow(1, first, rows).copy_(values.t());
-            whole?.narrow(0, first, rows).copy_(values);
-        }
-        if (turned is null) return whole;
-        // Rows of a matrix that is stored the other way round are its columns: it is written as a whole.
-        using var scoped = NewDisposeScope();
-        write(linear.Name, 0, turned);
-        whole?.copy_(turned.t());
-        turned.Dispose();
-        return whole;
-    }
-
-    (Tensor Left, Tensor Right)? Factors(Member member, TensorSource own, TensorSource source)
-    {
-        if (ExpertUpdate.SameStored(own, source)) return null;
-        return ExpertUpdate.Factors(source, own, _reader) ?? throw new RecallException(
-            $"{member.Expert.Name}: its {source.Name} is no low-rank update of the base {_base.Path}; only adapters on this base give an "
-                + $"adapter: write a whole checkpoint, or distil to a rank");
+        _solver.Solve(head, system, targets, write, keep: false);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         foreach (var member in _members) member.Dispose();
-    }
-}
-
-/// <summary>A block with norms and biases only, read from a model.</summary>
-sealed class BlockNorms : IDisposable
-{
-    public BlockNorms(Checkpoint checkpoint, BlockOptions options, int layer, IEnumerable<(string Name, Shape Shape)> tensors,
-        TileReader reader) =>
-        Block = new Block(options, layer, tensors.ToImmutableDictionary(
-            tensor => tensor.Name, tensor => checkpoint.Read(options.NameOf(layer, tensor.Name), tensor.Shape, ScalarType.Float32, reader)));
-
-    public Block Block { get; }
-
-    public void Dispose()
-    {
-        foreach (var tensor in Block.Weights.Values) tensor.Dispose();
     }
 }

@@ -12,6 +12,8 @@ sealed class RidgedSum : IDisposable
     /// <summary>How often the ridge is made ten times larger before a sum counts as broken.</summary>
     const int MostRaises = 8;
 
+    const string NoMoments = "statistics of layer inputs that are no second moments: not positive definite with any ridge";
+
     readonly Tensor _factor;            // Cholesky factor, in the lower triangle: [in, in] or [rows, rows]
     readonly Tensor? _diagonal;         // of the sum: [in]
     readonly Tensor? _rows, _inverse;   // the dual form: F [rows, in], 1/Λ [in]
@@ -55,7 +57,7 @@ sealed class RidgedSum : IDisposable
             if (raise > 0) note($"its statistics are not positive definite: the ridge was raised from {asked:R} to {ridge:R}");
             return new RidgedSum(ridge * mean, sum, diagonal.DetachFromDisposeScope(), null, null);
         }
-        throw new RecallException("statistics of layer inputs that are no second moments: not positive definite with any ridge");
+        throw new RecallException(NoMoments);
     }
 
     /// <summary>Makes the sum what it was; nothing can be solved any more.</summary>
@@ -77,7 +79,7 @@ sealed class RidgedSum : IDisposable
         var inverse = diagonal.reciprocal();
         var small = (rows * inverse).Product(rows.t());
         small.diagonal().AddIn(tensor(1.0));
-        Cholesky.Factorise(small);
+        if (!Cholesky.Factorise(small)) throw new RecallException(NoMoments);
         return new RidgedSum(absolute, small.DetachFromDisposeScope(), null, rows.DetachFromDisposeScope(), inverse.DetachFromDisposeScope());
     }
 

@@ -73,7 +73,7 @@ sealed record SecondMoment(int Size) : IDisposable
     public Tensor DiagonalValues()
     {
         using var scope = NewDisposeScope();
-        var diagonal = Matrix is not null ? Matrix.diagonal().clone() : Factor is not null ? Factor.Squared().sum([0L])
+        var diagonal = Matrix is not null ? Matrix.diagonal().clone() : Factor is not null ? Factor.Squared().ColumnSums()
             : zeros(Size, ScalarType.Float64);
         if (Diagonal is not null) diagonal.AddIn(Diagonal);
         return diagonal.MoveToOuterDisposeScope();
@@ -117,7 +117,7 @@ sealed record SecondMoment(int Size) : IDisposable
         using var scope = NewDisposeScope();
         var (values, vectors) = Eigenpairs.Largest(ToMatrix(), rank);
         var factor = (vectors * values.AtLeastZero().sqrt()).t().contiguous();
-        var missing = DiagonalValues().Minus(factor.Squared().sum([0L])).AtLeastZero();
+        var missing = DiagonalValues().Minus(factor.Squared().ColumnSums()).AtLeastZero();
         return new SecondMoment(Size)
         {
             Factor = factor.MoveToOuterDisposeScope(), Diagonal = missing.MoveToOuterDisposeScope(),

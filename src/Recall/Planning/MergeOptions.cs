@@ -12,7 +12,7 @@ public sealed record MergeOptions
     /// <summary>Bytes of tensors in a shard at most; 0: one file. Default 5·10⁹.</summary>
     public long ShardBytes { get; init; } = DefaultShardBytes;
 
-    /// <summary>Worker threads; default: one a processor. The result does not depend on it.</summary>
+    /// <summary>Threads that work, libtorch's among them; default: one a processor. The result does not depend on it.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;
 
     /// <summary>Seed of random methods; default 0.</summary>

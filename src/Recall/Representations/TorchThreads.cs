@@ -45,6 +45,9 @@ static class TorchThreads
         return sum.item<double>();
     }
 
+    /// <summary>The sum of each column: [n, m] → [m].</summary>
+    public static Tensor ColumnSums(this Tensor values) => Alone(() => values.sum([0L]));
+
     /// <summary>Cuts rows into ranges of nearly equal length, takes the first row and the number of each; each runs on one thread.</summary>
     public static void Ranges(long rows, Action<long, long> work)
     {

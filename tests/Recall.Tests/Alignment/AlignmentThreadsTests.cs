@@ -65,6 +65,7 @@ public sealed class AlignmentThreadsTests : IDisposable
         ["product, wide"] = () => Random(16, 1536, 1).Product(Random(1536, 1536, 2)),
         ["product with itself"] = () => Random(576, 2048, 1).Product(Random(576, 2048, 1).t()),
         ["sum"] = () => tensor(TorchThreads.Total(Random(1000, 1536, 1))),
+        ["sums of columns"] = () => Random(1000, 1536, 1).ColumnSums(),
         ["moment"] = () => Positive(576),
         ["factor"] = () => Factor(1100),
         ["solution"] = () => Cholesky.Solve(Factor(576), Random(300, 576, 1)),
