@@ -5,6 +5,7 @@ using Recall.Configuration;
 using Recall.Configuration.Yaml;
 using Recall.Numerics;
 using Recall.Planning;
+using Recall.Representations;
 using Recall.Tokenization;
 
 namespace Recall.TokenSurgery;
@@ -38,6 +39,7 @@ public sealed class TokenSurgeonPlan
     /// <exception cref="RecallException">The weights cannot be read, or no shared token is left.</exception>
     public ImmutableArray<string> Prepare(Action<long, long>? done = null, CancellationToken cancellation = default)
     {
+        TorchProcess.Prepare();
         long before = 0, all = _matrices.Sum(matrix => (long)matrix.Missing);
         var notes = ImmutableArray.CreateBuilder<string>();
         foreach (var matrix in _matrices)
