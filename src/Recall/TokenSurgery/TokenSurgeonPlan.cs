@@ -71,6 +71,8 @@ public sealed class TokenSurgeonPlan
             ? new SubwordRows(Tokenizer.Load(model.Checkpoint), options.Subword, (int)embedding.Shape[0]) : null;
 
         var notes = new List<string>();
+        if (run.SeedIsGiven && options.NewVocabNoise == 0 && options.Method is not (Approximation.Randn or Approximation.JohnHewitt))
+            notes.Add($"--random-seed {run.Seed}: without effect: no new row is drawn");
         var vocabulary = new NewVocabulary(baseFile, donorFile, donorKeys, matches, subwords, options, run.Seed)
         {
             Pairs = options.Method == Approximation.RopePursuit ? (RotaryPairs.Of(model), RotaryPairs.Of(donor)) : null,
@@ -98,7 +100,7 @@ public sealed class TokenSurgeonPlan
             Models = [new ModelEntry(new ModelReference(options.Model.Model), ParameterSet.None, place)],
             Notes = [.. notes],
         };
-        return new TokenSurgeonPlan(MergePlan.Make(passthrough, run with { WriteModelCard = false }, _ => checkpoint), matrices);
+        return new TokenSurgeonPlan(MergePlan.Make(passthrough, run with { WriteModelCard = false, SeedIsGiven = false }, _ => checkpoint), matrices);
     }
 
     static TokenizerFile Tokens(OpenedModel model) => TokenizerFile.Find(model.Checkpoint.Files, model.Name)
