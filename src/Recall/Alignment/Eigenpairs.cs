@@ -13,13 +13,16 @@ static class Eigenpairs
     const int Iterations = 10;
 
     /// <summary>Largest first: values [rank], vectors [n, rank]. On one thread: LAPACK's last bits depend on their number.</summary>
-    public static (Tensor Values, Tensor Vectors) Largest(Tensor matrix, int rank)
+    /// <param name="matrix">[n, n].</param>
+    /// <param name="rank">How many.</param>
+    /// <param name="cancellation">Stops between the rounds of a subspace iteration.</param>
+    public static (Tensor Values, Tensor Vectors) Largest(Tensor matrix, int rank, CancellationToken cancellation = default)
     {
         int threads = get_num_threads();
         set_num_threads(1);
         try
         {
-            return Decompose(matrix, rank);
+            return Decompose(matrix, rank, cancellation);
         }
         finally
         {
@@ -27,7 +30,7 @@ static class Eigenpairs
         }
     }
 
-    static (Tensor Values, Tensor Vectors) Decompose(Tensor matrix, int rank)
+    static (Tensor Values, Tensor Vectors) Decompose(Tensor matrix, int rank, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         int size = (int)matrix.shape[0], width = Math.Min(2 * rank + 16, size);
@@ -42,6 +45,7 @@ static class Eigenpairs
         var basis = matrix.index_select(1, order.narrow(0, 0, width)).contiguous();
         for (int i = 0; i < Iterations; i++)
         {
+            cancellation.ThrowIfCancellationRequested();
             using var round = NewDisposeScope();
             var (orthogonal, _) = linalg.qr(basis);
             var next = matrix.mm(orthogonal).MoveToOuterDisposeScope();
