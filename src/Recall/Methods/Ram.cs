@@ -40,6 +40,7 @@ public sealed class Ram : MergeMethod
         else AddTwo<float>(strip, baseIndex, others, epsilon, factors, output);
     }
 
-    static void AddTwo<T>(in Strip strip, int baseIndex, ImmutableArray<int> others, float epsilon, ReadOnlySpan<float> factors, Span<float> output) where T : unmanaged =>
+    static void AddTwo<T>(in Strip strip, int baseIndex, ImmutableArray<int> others, float epsilon, ReadOnlySpan<float> factors, Span<float> output)
+        where T : unmanaged =>
         ActiveElements.Add(strip.Values<T>(baseIndex), strip.Values<T>(others[0]), factors[0], strip.Values<T>(others[1]), factors[1], epsilon, output);
 }

@@ -80,7 +80,8 @@ sealed class LargestProducts : IDisposable
         for (int group = 0; group < groups; group++)
         {
             var can = found[group].FindAll(each => each.AtMost >= least[group]);
-            best[group] = can.Count == 1 ? (can[0].Vector, can[0].Row) : Exact(vectors, groups, group, [.. can.Select(each => (each.Vector, each.Row)).Order()]);
+            (int Vector, int Row)[] rows = [.. can.Select(each => (each.Vector, each.Row)).Order()];
+            best[group] = rows.Length == 1 ? rows[0] : Exact(vectors, groups, group, rows);
         }
         return best;
     }

@@ -11,7 +11,8 @@ public sealed class UnusedFlagsTests : IDisposable
         TinyModel.Write(_folder["b"], 2);
         string models = $"models: [{{model: {_folder["a"]}}}, {{model: {_folder["b"]}}}]\nparameters: {{weight: 1}}\n";
         File.WriteAllText(_folder["merge.yaml"], "merge_method: linear\n" + models);
-        string random = $"merge_method: dare_linear\nbase_model: {_folder["a"]}\n" + models.Replace("weight: 1", "weight: 1, density: 0.5", StringComparison.Ordinal);
+        string random = $"merge_method: dare_linear\nbase_model: {_folder["a"]}\n" 
+            + models.Replace("weight: 1", "weight: 1, density: 0.5", StringComparison.Ordinal);
         File.WriteAllText(_folder["random.yaml"], random);
         File.WriteAllText(_folder["multi.yaml"], $"name: first\nmerge_method: linear\n{models}---\nmerge_method: linear\n{models}");
         File.WriteAllText(_folder["mixed.yaml"], $"name: first\n{random}---\nmerge_method: linear\n{models}");
@@ -28,7 +29,8 @@ public sealed class UnusedFlagsTests : IDisposable
     [InlineData("--random-seed 3: without effect: the method linear draws no random numbers", "merge {merge.yaml} {out} --seed 3")]
     [InlineData("--random-seed 0: without effect: the method linear draws no random numbers", "plan {merge.yaml} --no-probe --random-seed 0")]
     [InlineData("--random-seed 3: without effect: the method linear", "raw {raw.yaml} {out} --seed 3")]
-    [InlineData("--random-seed 3: without effect: none of the merges that are run draws random numbers", "multi {multi.yaml} --out-path {out} --intermediate-dir {parts} --seed 3")]
+    [InlineData("--random-seed 3: without effect: none of the merges that are run draws random numbers",
+        "multi {multi.yaml} --out-path {out} --intermediate-dir {parts} --seed 3")]
     [InlineData("--weights, --random-seed: without effect in bakllama", "bakllama {stack.yaml} {out} --weights w.json --seed 3")]
     [InlineData("--weights w.json: is not read", "plan {merge.yaml} --no-probe --weights w.json")]
     [InlineData("--cuda, -v: of mergekit, without meaning here", "merge {merge.yaml} {out} -v --cuda")]
@@ -61,7 +63,8 @@ public sealed class UnusedFlagsTests : IDisposable
         Assert.StartsWith($"note: {note}\nrecall: no.", run.Error);
     }
 
-    [Theory, InlineData("merge {random.yaml} {out} --seed 3"), InlineData("moe {moe.yaml} {out} --seed 3"), InlineData("layershuffle {out} -m {a} -m {b} --seed 3")]
+    [Theory, InlineData("merge {random.yaml} {out} --seed 3")]
+    [InlineData("moe {moe.yaml} {out} --seed 3"), InlineData("layershuffle {out} -m {a} -m {b} --seed 3")]
     [InlineData("multi {mixed.yaml} --out-path {out} --intermediate-dir {parts} --seed 3"), InlineData("merge {merge.yaml} {out}")]
     public void ASeedThatDrawsIsNoNote(string line)
     {

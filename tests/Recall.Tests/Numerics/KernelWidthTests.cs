@@ -87,7 +87,8 @@ public class KernelWidthTests
         BlockRows.SiluTimes(attended.AsSpan(0, 573), attended.AsSpan(1200, 573));
         text.Append($"attention, norm, silu {Hash(MemoryMarshal.AsBytes(attended.AsSpan()))}\n");
         float[] near = [.. row.Zip(otherRow, (one, another) => one + another / 64)];
-        text.Append($"divergence of near rows {Softmax.Divergence<float>(row, near):R} {Softmax.Divergence<float>(row.AsSpan(0, 500), near.AsSpan(0, 500)):R}\n");
+        text.Append($"divergence of near rows {Softmax.Divergence<float>(row, near):R} ");
+        text.Append($"{Softmax.Divergence<float>(row.AsSpan(0, 500), near.AsSpan(0, 500)):R}\n");
         new CounterRandom(1, "tensor", 2).Keep(3, 0.4, row);
         text.Append($"random {Hash(MemoryMarshal.AsBytes(row.AsSpan()))}\n");
         GoldenText.Match("kernels.txt", text.ToString());

@@ -146,8 +146,12 @@ public class MethodKernelTests
             AssertSame(wanted, got);
         }
         Check(to => TaskVectors.ScaledDifference<float>(a.Values, b.Values, 0.3f, to), to => TaskVectors.ScaledDifference<BFloat16>(a.Bits, b.Bits, 0.3f, to));
-        Check(to => TaskVectors.AddImportant<float>(b.Values, a.Values, 0.3f, 0x3E00_0000, to), to => TaskVectors.AddImportant<BFloat16>(b.Bits, a.Bits, 0.3f, 0x3E00_0000, to));
-        Check(to => ActiveElements.Add<float>(c.Values, a.Values, 0.3f, b.Values, 0.7f, 0.01f, to), to => ActiveElements.Add<BFloat16>(c.Bits, a.Bits, 0.3f, b.Bits, 0.7f, 0.01f, to));
+        Check(
+            to => TaskVectors.AddImportant<float>(b.Values, a.Values, 0.3f, 0x3E00_0000, to),
+            to => TaskVectors.AddImportant<BFloat16>(b.Bits, a.Bits, 0.3f, 0x3E00_0000, to));
+        Check(
+            to => ActiveElements.Add<float>(c.Values, a.Values, 0.3f, b.Values, 0.7f, 0.01f, to),
+            to => ActiveElements.Add<BFloat16>(c.Bits, a.Bits, 0.3f, b.Bits, 0.7f, 0.01f, to));
         ulong[] marks = new ulong[ActiveElements.Words(x.Length)], wantedMarks = new ulong[marks.Length];
         ActiveElements.Mark<float>(a.Values, b.Values, 0.01f, wantedMarks);
         ActiveElements.Mark<BFloat16>(a.Bits, b.Bits, 0.01f, marks);

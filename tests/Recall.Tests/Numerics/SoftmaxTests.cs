@@ -45,7 +45,8 @@ public class SoftmaxTests
         float[] e = new float[x.Length], growths = new float[x.Length];
         for (int i = 0; i < x.Length; i++)
         {
-            float shifted = Fma(x[i], 1.44269504f, 12582912f), whole = shifted - 12582912f, r = Fma(whole, 2.12194440e-4f, Fma(whole, -0.693359375f, x[i])), sum = 1 / 720f;
+            float shifted = Fma(x[i], 1.44269504f, 12582912f), whole = shifted - 12582912f;
+            float r = Fma(whole, 2.12194440e-4f, Fma(whole, -0.693359375f, x[i])), sum = 1 / 720f;
             foreach (float next in (float[])[1 / 120f, 1 / 24f, 1 / 6f, 0.5f, 1, 1]) sum = Fma(sum, r, next);
             e[i] = sum * BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(shifted) + 127 << 23);
             float d = y[i] - x[i], growth = 1 / 720f;

@@ -6,7 +6,8 @@ namespace Recall.Tests.TokenSurgery;
 /// <summary>The row with the largest product, found by rounded products, beside a loop over all rows in float64.</summary>
 public class LargestProductsTests
 {
-    static float[] Normal(Random random, int count) => [.. Enumerable.Range(0, count).Select(_ => (float)(random.NextDouble() + random.NextDouble() - random.NextDouble() - random.NextDouble()))];
+    static float[] Normal(Random random, int count) =>
+        [.. Enumerable.Range(0, count).Select(_ => (float)(random.NextDouble() + random.NextDouble() - random.NextDouble() - random.NextDouble()))];
 
     [Theory]
     [InlineData(torch.ScalarType.BFloat16, 5000, 24), InlineData(torch.ScalarType.Float32, 5000, 24)]
