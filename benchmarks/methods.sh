@@ -32,6 +32,8 @@ config() {
     echo "  - {model: $folder/$model, parameters: {weight: 0.5$([[ $method == ties || $method == dare* || $method == bread* || $method == della* ]] && echo ', density: 0.5')}}"
   done
   echo "parameters: {$parameters}"
+  # These two write float32 where only dtype is set, as mergekit does: twice the bytes that cp of one model writes.
+  case $method in ramplus_tl | arcee_fusion) echo "out_dtype: bfloat16" ;; esac
   echo "dtype: bfloat16"
 }
 

@@ -2,14 +2,10 @@ using System.Runtime.InteropServices;
 using Recall.Cli;
 using Recall.Cli.Terminal;
 
-// The first Ctrl-C (or SIGTERM) asks the command to stop; a second one ends the process at once.
-using var stop = new CancellationTokenSource();
+var screen = Screen.OfProcess();
+using var request = new StopRequest(screen);
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-return RecallCommand.Run(args, Screen.OfProcess(), stop.Token);
+return RecallCommand.Run(args, screen, request.Token);
 
-void Stop(PosixSignalContext signal)
-{
-    signal.Cancel = !stop.IsCancellationRequested;
-    stop.Cancel();
-}
+void Stop(PosixSignalContext signal) => signal.Cancel = request.Ask();

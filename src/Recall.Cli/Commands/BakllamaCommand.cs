@@ -15,7 +15,7 @@ sealed class BakllamaCommand : Verb
     readonly Argument<string> _output = Common.Output();
     readonly Switch _fp16 = new("--fp16", false, "Write float16");
     readonly Option<bool> _printYaml = new("--print-yaml") { Description = "Show the merge file that the file stands for, and merge" };
-    readonly MergeFlags _flags = new("--weights");
+    readonly MergeFlags _flags = new("--weights", "--random-seed");
     readonly Option<bool> _json = Common.Json();
 
     public BakllamaCommand() : base(

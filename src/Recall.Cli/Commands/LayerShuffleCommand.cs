@@ -59,7 +59,7 @@ sealed class LayerShuffleCommand : Verb
                 screen.Note("note: --dry-run alone shows nothing; with --print-yaml it shows the merge file");
             return ExitCode.Done;
         }
-        MergeShow.Run(MergeConfig.Parse(yaml, "recall layershuffle --print-yaml"), options, screen, json: false, cancellation);
+        MergeShow.Run(MergeConfig.Parse(yaml, "recall layershuffle --print-yaml"), options with { SeedIsGiven = false }, screen, json: false, cancellation);
         return ExitCode.Done;
     }
 }

@@ -54,9 +54,13 @@ sealed class MergeCommand : Verb
     {
         var config = MergeConfig.Read(parse.GetRequiredValue(_config));
         var options = _flags.Read(parse, parse.GetRequiredValue(_output), screen);
-        if (parse.GetValue(_asAdapter)) Common.NoteUnused(parse, screen, "with --as-adapter", _flags.OfCheckpoints);
-        if (parse.GetValue(_asAdapter)) AdapterShow.Run(config, options, parse.GetValue(_rank), screen, parse.GetValue(_json), cancellation);
-        else MergeShow.Run(config, options, screen, parse.GetValue(_json), cancellation);
+        if (!parse.GetValue(_asAdapter))
+        {
+            MergeShow.Run(config, options, screen, parse.GetValue(_json), cancellation);
+            return ExitCode.Done;
+        }
+        Common.NoteUnused(parse, screen, "with --as-adapter", _flags.OfCheckpoints);
+        AdapterShow.Run(config, options with { SeedIsGiven = false }, parse.GetValue(_rank), screen, parse.GetValue(_json), cancellation);
         return ExitCode.Done;
     }
 }

@@ -66,6 +66,7 @@ sealed class MergeFlags(params string[] withoutEffect)
             WeightsFile = withoutEffect.Contains(_weights.Name) ? null : parse.GetValue(_weights),
             ShardBytes = ParseSize(parse.GetValue(_shardSize)!)!.Value,
             Seed = parse.GetValue(_seed),
+            SeedIsGiven = !withoutEffect.Contains(_seed.Name) && parse.GetResult(_seed) is { Implicit: false },
             Threads = parse.GetValue(_threads) ?? Environment.ProcessorCount,
             AllowCrimes = _allowCrimes.Value(parse),
             CopyTokenizer = _copyTokenizer.Value(parse),

@@ -9,7 +9,7 @@ sealed class WeightsCommand : Verb
 {
     readonly Argument<string> _config = Common.Config();
     readonly Option<string?> _out = new("--out", "-o") { Description = "The weights.json to write, for recall merge --weights", HelpName = "FILE" };
-    readonly MergeFlags _flags = new("--out-shard-size", "--copy-tokenizer", "--write-model-card");
+    readonly MergeFlags _flags = new("--out-shard-size", "--random-seed", "--copy-tokenizer", "--write-model-card");
     readonly Option<bool> _json = Common.Json();
 
     public WeightsCommand() : base(

@@ -14,9 +14,13 @@ static class Eigenpairs
     const int Iterations = 10;
 
     /// <summary>Largest first: values [rank], vectors [n, rank]. On one thread: LAPACK's last bits depend on their number.</summary>
-    public static (Tensor Values, Tensor Vectors) Largest(Tensor matrix, int rank) => TorchThreads.Alone(() => Decompose(matrix, rank));
+    /// <param name="matrix">[n, n].</param>
+    /// <param name="rank">How many.</param>
+    /// <param name="cancellation">Stops between the rounds of a subspace iteration.</param>
+    public static (Tensor Values, Tensor Vectors) Largest(Tensor matrix, int rank, CancellationToken cancellation = default) =>
+        TorchThreads.Alone(() => Decompose(matrix, rank, cancellation));
 
-    static (Tensor Values, Tensor Vectors) Decompose(Tensor matrix, int rank)
+    static (Tensor Values, Tensor Vectors) Decompose(Tensor matrix, int rank, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         int size = (int)matrix.shape[0], width = Math.Min(2 * rank + 16, size);
@@ -31,6 +35,7 @@ static class Eigenpairs
         var basis = matrix.index_select(1, order.narrow(0, 0, width)).contiguous();
         for (int i = 0; i < Iterations; i++)
         {
+            cancellation.ThrowIfCancellationRequested();
             using var round = NewDisposeScope();
             var (orthogonal, _) = linalg.qr(basis);
             var next = matrix.mm(orthogonal).MoveToOuterDisposeScope();

@@ -25,12 +25,13 @@ public static class LoraExtraction
     /// <param name="baseModel">Its base.</param>
     /// <param name="options">How, and where to.</param>
     /// <param name="progress">Told of each module that is done; the bytes are those of both models' weights that were read for it.</param>
-    /// <param name="cancellation">Stops between two modules; what was written is taken away.</param>
+    /// <param name="cancellation">Stops between two modules, and between the steps of one; what was written is taken away.</param>
     /// <exception cref="RecallException">Models that do not belong together, options that fit nothing, a disk that refuses.</exception>
     public static ExtractionResult Run(
         ModelReference tuned, ModelReference baseModel, ExtractionOptions options, IProgress<MergeProgress>? progress = null,
         CancellationToken cancellation = default)
     {
+        TorchProcess.Prepare();
         OpenedModel tunedModel = OpenedModel.Open(tuned), opened = OpenedModel.Open(baseModel);
         var plan = ExtractionPlan.Make(opened, tunedModel, options);
         OutputFolder.CheckIsFree(options.Output);
@@ -71,7 +72,7 @@ public static class LoraExtraction
                 else
                 {
                     var bias = Bias(module, reader);
-                    var factors = Decompose(module, tuned, options, reader);
+                    var factors = Decompose(module, tuned, options, reader, cancellation);
                     var (outputs, inputs) = module.Extent;
                     bool moved = bias?.Any(value => value != 0) == true;
                     if (factors.Rank == 0 && !moved)
@@ -140,13 +141,13 @@ public static class LoraExtraction
         }
     }
 
-    static ModuleFactors Decompose(PlannedModule module, OpenedModel tuned, ExtractionOptions options, TileReader reader)
+    static ModuleFactors Decompose(PlannedModule module, OpenedModel tuned, ExtractionOptions options, TileReader reader, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         using var quiet = no_grad();
         var (from, to) = module.Tensors["weight"];
         var delta = Matrix(to, reader).Minus(Matrix(from, reader));
-        return ModuleFactors.Of(module.Transposed ? delta.t() : delta, options)
+        return ModuleFactors.Of(module.Transposed ? delta.t() : delta, options, cancellation)
             ?? throw new RecallException($"{to.Name} of {tuned.Name}, or of its base, holds an element that is no finite number");
     }
 

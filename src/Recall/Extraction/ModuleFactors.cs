@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Recall.Alignment;
+using Recall.Representations;
 using static TorchSharp.torch;
 
 namespace Recall.Extraction;
@@ -17,14 +18,18 @@ sealed record ModuleFactors(int Rank, float[] A, float[] B, double Lost)
     /// </summary>
     const int WholeDecomposition = 512;
 
+    /// <summary>Columns whose products are added at once.</summary>
+    const int Part = 2048;
+
     /// <summary>Singular values below this share of the largest one are rounding noise of float32.</summary>
     const double Noise = 1e-7;
 
     /// <summary>Decomposes a matrix.</summary>
     /// <param name="delta">[out, in], float32.</param>
     /// <param name="options">Rank, threshold, and where the singular values go.</param>
+    /// <param name="cancellation">Stops between parts of the products, and rounds of the iteration.</param>
     /// <returns>Null where an element is no number.</returns>
-    public static ModuleFactors? Of(Tensor delta, ExtractionOptions options)
+    public static ModuleFactors? Of(Tensor delta, ExtractionOptions options, CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
         using var quiet = no_grad();
@@ -32,7 +37,7 @@ sealed record ModuleFactors(int Rank, float[] A, float[] B, double Lost)
         double whole = matrix.mul(matrix).sum().item<double>();
         if (!double.IsFinite(whole)) return null;
         if (whole == 0) return new ModuleFactors(0, [], [], 0);
-        var (u, s, vh) = Triples(matrix, (int)Math.Min(options.MaxRank, Math.Min(matrix.shape[0], matrix.shape[1])));
+        var (u, s, vh) = Triples(matrix, (int)Math.Min(options.MaxRank, Math.Min(matrix.shape[0], matrix.shape[1])), cancellation);
         double floor = Math.Max(options.SvEpsilon, s[0] * Noise);
         int rank = s.TakeWhile(value => value > floor).Count();
         if (rank == 0) return new ModuleFactors(0, [], [], 1);
@@ -42,7 +47,7 @@ sealed record ModuleFactors(int Rank, float[] A, float[] B, double Lost)
         return new ModuleFactors(rank, Values(right), Values(left), Math.Clamp(1 - kept.Sum(value => value * value) / whole, 0, 1));
     }
 
-    static (Tensor U, double[] S, Tensor Vh) Triples(Tensor matrix, int count)
+    static (Tensor U, double[] S, Tensor Vh) Triples(Tensor matrix, int count, CancellationToken cancellation)
     {
         bool tall = matrix.shape[0] > matrix.shape[1];
         if (Math.Min(matrix.shape[0], matrix.shape[1]) <= WholeDecomposition)
@@ -50,13 +55,28 @@ sealed record ModuleFactors(int Rank, float[] A, float[] B, double Lost)
             var (u, s, vh) = linalg.svd(matrix, fullMatrices: false);
             return (u, Doubles(s)[..count], vh);
         }
-        var (squares, vectors) = Eigenpairs.Largest(tall ? matrix.t().mm(matrix) : matrix.mm(matrix.t()), count);
+        var (squares, vectors) = Eigenpairs.Largest(Gram(tall ? matrix.t() : matrix, cancellation), count, cancellation);
         double[] values = [.. Doubles(squares).Select(square => Math.Sqrt(Math.Max(0, square)))];
         // The other vectors are images of these; those of no length belong to values that are noise.
         var inverse = tensor((double[])[.. values.Select(value => value > 0 ? 1 / value : 0)]);
         return tall
             ? (matrix.mm(vectors).mul(inverse), values, vectors.t())
             : (vectors, values, inverse.unsqueeze(1).mul(vectors.t().mm(matrix)));
+    }
+
+    /// <summary>M·Mᵀ, the columns of M part by part, so that it can be stopped.</summary>
+    static Tensor Gram(Tensor matrix, CancellationToken cancellation)
+    {
+        var sum = zeros([matrix.shape[0], matrix.shape[0]], ScalarType.Float64);
+        for (long first = 0; first < matrix.shape[1]; first += Part)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var part = matrix.narrow(1, first, Math.Min(Part, matrix.shape[1] - first));
+            using var transposed = part.t();
+            using var product = part.mm(transposed);
+            sum.AddIn(product);
+        }
+        return sum;
     }
 
     static double[] Doubles(Tensor values)

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Immutable;
 using Recall.Numerics;
 
@@ -71,15 +72,24 @@ public sealed class ArceeFusion : MergeMethod
 
         public override void Reduce(int pass, in Strip strip, Span<double> sums, Span<long> counts)
         {
+            if (strip.HoldsBFloat16) Reduce<BFloat16>(pass, strip, counts);
+            else Reduce<float>(pass, strip, counts);
+        }
+
+        void Reduce<T>(int pass, in Strip strip, Span<long> counts) where T : unmanaged
+        {
+            ReadOnlySpan<T> origin = strip.Values<T>(_base), other = strip.Values<T>(1 - _base);
+            float[] rented = ArrayPool<float>.Shared.Rent(strip.Length);
+            var importances = rented.AsSpan(0, strip.Length);
             for (int at = 0; at < strip.Length; at += _row)
             {
+                ReadOnlySpan<T> from = origin.Slice(at, _row), to = other.Slice(at, _row);
                 ref float divergence = ref _divergences[(strip.Start + at) / _row];
-                if (float.IsNaN(divergence)) divergence = (float)Softmax.Divergence(strip[1 - _base].Slice(at, _row), strip[_base].Slice(at, _row));
+                if (float.IsNaN(divergence)) divergence = (float)Softmax.Divergence(to, from);
+                TaskVectors.ScaledDifference(to, from, divergence, importances.Slice(at, _row));
             }
-            var importances = strip[1 - _base];
-            TaskVectors.Subtract(strip[_base], importances);
-            ScaleRows(strip.Start, importances);
             _ranks.Reduce(pass, strip.Start, importances, counts);
+            ArrayPool<float>.Shared.Return(rented);
         }
 
         public override void EndPass(int pass, Reduced reduced)
@@ -94,25 +104,20 @@ public sealed class ArceeFusion : MergeMethod
 
         public override void Apply(in Strip strip, Span<float> output)
         {
-            var origin = strip[_base];
-            var delta = strip[1 - _base];
-            TaskVectors.Subtract(origin, delta);
-            delta.CopyTo(output);
-            ScaleRows(strip.Start, output);
-            Magnitudes.Clear(output, _limit, above: false, delta);
-            origin.CopyTo(output);
-            Elementwise.AddScaled(delta, 1, output);
+            if (strip.HoldsBFloat16) Apply<BFloat16>(strip, output);
+            else Apply<float>(strip, output);
+        }
+
+        void Apply<T>(in Strip strip, Span<float> output) where T : unmanaged
+        {
+            ReadOnlySpan<T> origin = strip.Values<T>(_base), other = strip.Values<T>(1 - _base);
+            for (int at = 0; at < output.Length; at += _row)
+            {
+                float divergence = _divergences.Length == 0 ? 0 : _divergences[(strip.Start + at) / _row];
+                TaskVectors.AddImportant(origin.Slice(at, _row), other.Slice(at, _row), divergence, _limit, output.Slice(at, _row));
+            }
         }
 
         static double Value(RankCut cut) => BitConverter.Int32BitsToSingle(cut.Edge);
-
-        void ScaleRows(long start, Span<float> delta)
-        {
-            for (int at = 0; at < delta.Length; at += _row)
-            {
-                var row = delta.Slice(at, _row);
-                Elementwise.Scale(row, _divergences.Length == 0 ? 0 : _divergences[(start + at) / _row], row);
-            }
-        }
     }
 }

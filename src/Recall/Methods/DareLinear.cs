@@ -16,6 +16,9 @@ public sealed class DareLinear : TaskVectorMethod
     public override (string Title, string? Source) Reference => ("Linear DARE", "https://arxiv.org/abs/2311.03099");
 
     /// <inheritdoc/>
+    public override bool IsRandom => true;
+
+    /// <inheritdoc/>
     public override ImmutableArray<MethodParameter> Parameters => Common(normalize: false, rescale: true);
 
     internal override Sparsifier? Sparsify(TensorInputs inputs, int model, double density) =>

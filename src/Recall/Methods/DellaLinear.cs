@@ -15,6 +15,9 @@ public sealed class DellaLinear : TaskVectorMethod
     public override (string Title, string? Source) Reference => ("Linear DELLA", "https://arxiv.org/abs/2406.11617");
 
     /// <inheritdoc/>
+    public override bool IsRandom => true;
+
+    /// <inheritdoc/>
     public override ImmutableArray<MethodParameter> Parameters => [.. Common(normalize: false, rescale: true), new("epsilon", MagPruneSparsifier.DefaultEpsilon, PerModel: true)];
 
     /// <inheritdoc/>

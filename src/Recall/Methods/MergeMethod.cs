@@ -18,6 +18,9 @@ public abstract class MergeMethod
     /// <summary>The parameters, per model or for the whole tensor.</summary>
     public abstract ImmutableArray<MethodParameter> Parameters { get; }
 
+    /// <summary>Whether the result depends on <see cref="TensorInputs.Seed"/>; default: no.</summary>
+    public virtual bool IsRandom => false;
+
     /// <summary>Whether the method takes a base model.</summary>
     public virtual BaseUse Base => BaseUse.Ignored;
 

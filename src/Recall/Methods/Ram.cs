@@ -29,7 +29,18 @@ public sealed class Ram : MergeMethod
     {
         readonly float[] _factors = [.. others.Select(_ => 1f)];
 
-        public override void Apply(in Strip strip, Span<float> output) =>
-            TaskVectors.AddActive(strip[baseIndex], strip.Inputs, others.AsSpan(), epsilon, _factors, output);
+        public override void Apply(in Strip strip, Span<float> output) => Ram.Apply(strip, baseIndex, others, epsilon, _factors, output);
     }
+
+    /// <summary>The base plus the mean of the task vectors that change an element, or f_m times that of the one that does.</summary>
+    internal static void Apply(in Strip strip, int baseIndex, ImmutableArray<int> others, float epsilon, ReadOnlySpan<float> factors, Span<float> output)
+    {
+        if (others.Length != 2) ActiveElements.Add(strip[baseIndex], strip.Inputs, others.AsSpan(), epsilon, factors, output);
+        else if (strip.HoldsBFloat16) AddTwo<BFloat16>(strip, baseIndex, others, epsilon, factors, output);
+        else AddTwo<float>(strip, baseIndex, others, epsilon, factors, output);
+    }
+
+    static void AddTwo<T>(in Strip strip, int baseIndex, ImmutableArray<int> others, float epsilon, ReadOnlySpan<float> factors, Span<float> output)
+        where T : unmanaged =>
+        ActiveElements.Add(strip.Values<T>(baseIndex), strip.Values<T>(others[0]), factors[0], strip.Values<T>(others[1]), factors[1], epsilon, output);
 }

@@ -37,8 +37,20 @@ public sealed class RamPlusTl : MergeMethod
 
         public override (int Sums, int Counts) Reduction(int pass) => (0, 2 * others.Length);
 
-        public override void Reduce(int pass, in Strip strip, Span<double> sums, Span<long> counts) =>
-            TaskVectors.CountActive(strip[baseIndex], strip.Inputs, others.AsSpan(), (float)epsilon, counts);
+        public override void Reduce(int pass, in Strip strip, Span<double> sums, Span<long> counts)
+        {
+            if (strip.HoldsBFloat16) Count<BFloat16>(strip, counts);
+            else Count<float>(strip, counts);
+        }
+
+        void Count<T>(in Strip strip, Span<long> counts) where T : unmanaged
+        {
+            int words = ActiveElements.Words(strip.Length);
+            Span<ulong> marks = stackalloc ulong[words * others.Length];
+            for (int i = 0; i < others.Length; i++)
+                ActiveElements.Mark(strip.Values<T>(baseIndex), strip.Values<T>(others[i]), (float)epsilon, marks.Slice(i * words, words));
+            ActiveElements.Count(marks, counts);
+        }
 
         public override void EndPass(int pass, Reduced reduced)
         {
@@ -47,6 +59,6 @@ public sealed class RamPlusTl : MergeMethod
         }
 
         public override void Apply(in Strip strip, Span<float> output) =>
-            TaskVectors.AddActive(strip[baseIndex], strip.Inputs, others.AsSpan(), (float)epsilon, _factors, output);
+            Ram.Apply(strip, baseIndex, others, (float)epsilon, _factors, output);
     }
 }

@@ -6,77 +6,116 @@ using System.Runtime.Intrinsics;
 namespace Recall.Numerics;
 
 /// <summary>
-/// Softmax and what is measured on it, of float32 values, in float64 or, where that does as well, in float32 with sums in float64. Exponential and logarithm are polynomials of the vector's lanes, without
-/// fused multiply-add: the same bits at every vector width; those in float64 are good to about 1e-15.
+/// Softmax and what is measured on it, in float64 or, where that does as well, in float32 with sums in float64. Exponential and logarithm are
+/// polynomials of the vector's lanes: the same bits at every vector width; those in float64 are good to about 1e-15.
 /// </summary>
 static class Softmax
 {
     const double Floor = 1e-8;
-    const float Near = 0.25f;
+    const float Near = 0.25f, Small = 32;
     const int MostKept = 8192;      // exponentials that find room on the stack; those of longer rows are computed twice
+    const int Block = 256;          // values whose float32 sums go to those in float64 together
 
-    /// <summary>Σ p ln(p / q), p = softmax(x) + 1e-8, q = softmax(y) + 1e-8: to about 1e-6 of it where no y is further than ¼ from its x.</summary>
-    public static double Divergence(ReadOnlySpan<float> x, ReadOnlySpan<float> y)
+    /// <summary>
+    /// Σ p ln(p / q), p = softmax(x) + 1e-8, q = softmax(y) + 1e-8: to about 1e-6 of it or 1e-15 where no y is further than ¼ from its x. Values
+    /// are float32 or bfloat16.
+    /// </summary>
+    public static double Divergence<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> y) where T : unmanaged
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
         if (x.Length == 1) return 0;
-        float[] rented = ArrayPool<float>.Shared.Rent(2 * (x.Length + 15));
-        Span<float> exponentials = rented.AsSpan(0, x.Length + 15), growths = rented.AsSpan(x.Length + 15, x.Length + 15);
-        y.CopyTo(growths);
-        TaskVectors.Subtract(x, growths[..y.Length]);
-        double divergence = Elementwise.MaxMagnitude(growths[..y.Length]) <= Near ? DivergenceOfNear(x, exponentials, growths) : DivergenceOfAny(x, y);
+        int room = x.Length + 15;
+        float[] rented = ArrayPool<float>.Shared.Rent(2 * room);
+        Span<float> first = rented.AsSpan(0, room), second = rented.AsSpan(room, room);
+        double divergence = DivergenceOfNear(x, y, 0, Small, first, second);
+        if (double.IsNaN(divergence))
+        {
+            Lanes<T>.Widen(x, first[..x.Length]);
+            divergence = DivergenceOfNear(x, y, Largest(first[..x.Length]), float.PositiveInfinity, first, second);
+        }
+        if (double.IsNaN(divergence))
+        {
+            Lanes<T>.Widen(x, first[..x.Length]);
+            Lanes<T>.Widen(y, second[..x.Length]);
+            divergence = DivergenceOfAny(first[..x.Length], second[..x.Length]);
+        }
         ArrayPool<float>.Shared.Return(rented);
         return divergence;
     }
 
-    // Both sums of probabilities are the same, so Σ p ln(p / q) = Σ p (t − ln(1 + t)), t = q / p − 1: nothing cancels, and float32 will do.
+    // Both sums of probabilities are the same, so Σ p ln(p / q) = Σ p (t − ln(1 + t)), t = q / p − 1: nothing cancels, and float32 will do. Exponentials are
+    // those of x − shift; NaN where one of these is beyond the limit, or a y is not near its x.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static double DivergenceOfNear(ReadOnlySpan<float> x, Span<float> exponentials, Span<float> differences)
+    static double DivergenceOfNear<T>(
+        ReadOnlySpan<T> x, ReadOnlySpan<T> y, float shift, float limit, Span<float> exponentials, Span<float> growths) where T : unmanaged
     {
-        ref float exponential = ref MemoryMarshal.GetReference(exponentials), growth = ref MemoryMarshal.GetReference(differences);
-        var shift = Vector512.Create(Largest(x));
+        ref float exponential = ref MemoryMarshal.GetReference(exponentials), growth = ref MemoryMarshal.GetReference(growths);
+        ref T left = ref MemoryMarshal.GetReference(x), right = ref MemoryMarshal.GetReference(y);
+        Span<T> lastX = stackalloc T[16], lastY = stackalloc T[16];     // the last lanes are those of equal values, and left out of the sums
+        int tail = x.Length & ~15;
+        x[tail..].CopyTo(lastX);
+        y[tail..].CopyTo(lastY);
+        Vector512<int> magnitude = Vector512.Create(0x7FFF_FFFF), farthest = Vector512<int>.Zero, largest = farthest;
         Vector512<double> sum1 = Vector512<double>.Zero, sum2 = sum1, grown1 = sum1, grown2 = sum1;
-        differences[x.Length..].Clear();
-        for (int i = 0; i < x.Length; i += 16)
+        for (int block = 0; block < x.Length; block += Block)
         {
-            var e = Exp((i + 16 <= x.Length ? Vector512.LoadUnsafe(ref MemoryMarshal.GetReference(x), (nuint)i) : LastSixteen(x, i)) - shift);
-            if (i + 16 > x.Length) e = Vector512.ConditionalSelect(Vector512.LessThan(Vector512<int>.Indices, Vector512.Create(x.Length - i)).AsSingle(), e, Vector512<float>.Zero);
-            var grows = ExpMinusOne(Vector512.LoadUnsafe(ref growth, (nuint)i));
-            e.StoreUnsafe(ref exponential, (nuint)i);
-            grows.StoreUnsafe(ref growth, (nuint)i);
-            AddTo(e, ref sum1, ref sum2);
-            AddTo(e * grows, ref grown1, ref grown2);
+            Vector512<float> sum = Vector512<float>.Zero, grown = sum;
+            for (int i = block, end = Math.Min(block + Block, x.Length); i < end; i += 16)
+            {
+                var value = i == tail ? Lanes<T>.Sixteen(ref MemoryMarshal.GetReference(lastX), 0) : Lanes<T>.Sixteen(ref left, (nuint)i);
+                var difference = (i == tail ? Lanes<T>.Sixteen(ref MemoryMarshal.GetReference(lastY), 0) : Lanes<T>.Sixteen(ref right, (nuint)i)) - value;
+                value -= Vector512.Create(shift);
+                largest = Vector512.Max(largest, value.AsInt32() & magnitude);
+                farthest = Vector512.Max(farthest, difference.AsInt32() & magnitude);
+                var e = Exp(value);
+                if (i == tail) e &= Vector512.LessThan(Vector512<int>.Indices, Vector512.Create(x.Length - i)).AsSingle();
+                var grows = ExpMinusOne(difference);
+                e.StoreUnsafe(ref exponential, (nuint)i);
+                grows.StoreUnsafe(ref growth, (nuint)i);
+                sum += e;
+                grown = Vector512.FusedMultiplyAdd(e, grows, grown);
+            }
+            AddTo(sum, ref sum1, ref sum2);
+            AddTo(grown, ref grown1, ref grown2);
         }
-        double sum = Add(sum1 + sum2), grown = Add(grown1 + grown2);
-        var (scale, ratio) = (Vector512.Create((float)(1 / sum)), Vector512.Create((float)(-grown / (sum + grown))));
+        // Magnitudes compare as the integers of their bits, and every NaN above every number.
+        if (Vector512.GreaterThanAny(largest, Vector512.Create(limit).AsInt32()) || Vector512.GreaterThanAny(farthest, Vector512.Create(Near).AsInt32()))
+            return double.NaN;
+        double all = Add(sum1 + sum2), more = Add(grown1 + grown2);
+        var (scale, ratio, floor) = (Vector512.Create((float)(1 / all)), Vector512.Create((float)(-more / (all + more))), Vector512.Create((float)Floor));
         Vector512<double> terms1 = Vector512<double>.Zero, terms2 = terms1;
-        for (int i = 0; i < x.Length; i += 16)
+        for (int block = 0; block < x.Length; block += Block)
         {
-            var grows = Vector512.LoadUnsafe(ref growth, (nuint)i);
-            var p = Vector512.LoadUnsafe(ref exponential, (nuint)i) * scale;
-            var difference = p * (grows + ratio * (Vector512<float>.One + grows));     // q − p
-            p += Vector512.Create((float)Floor);
-            var s = difference / (p + p + difference);      // t / (2 + t): ln(1 + t) = 2 (s + s³ / 3 + s⁵ / 5 + …)
-            var square = s * s;
-            var series = Vector512.Create(1 / 11f) * square + Vector512.Create(1 / 9f);
-            series = series * square + Vector512.Create(1 / 7f);
-            series = series * square + Vector512.Create(1 / 5f);
-            series = series * square + Vector512.Create(1 / 3f);
-            AddTo(s * (difference - (p + p) * square * series), ref terms1, ref terms2);
+            var terms = Vector512<float>.Zero;
+            for (int i = block, end = Math.Min(block + Block, x.Length); i < end; i += 16)
+            {
+                var grows = Vector512.LoadUnsafe(ref growth, (nuint)i);
+                var p = Vector512.LoadUnsafe(ref exponential, (nuint)i) * scale;
+                var difference = p * Vector512.FusedMultiplyAdd(ratio, Vector512<float>.One + grows, grows);     // q − p
+                p += floor;
+                p += p;
+                var s = difference / (p + difference);      // t / (2 + t): ln(1 + t) = 2 (s + s³ / 3 + s⁵ / 5 + …)
+                var square = s * s;
+                var series = Vector512.FusedMultiplyAdd(Vector512.Create(1 / 11f), square, Vector512.Create(1 / 9f));
+                series = Vector512.FusedMultiplyAdd(series, square, Vector512.Create(1 / 7f));
+                series = Vector512.FusedMultiplyAdd(series, square, Vector512.Create(1 / 5f));
+                series = Vector512.FusedMultiplyAdd(series, square, Vector512.Create(1 / 3f));
+                terms = Vector512.FusedMultiplyAdd(s, Vector512.FusedMultiplyAdd(-(p * square), series, difference), terms);
+            }
+            AddTo(terms, ref terms1, ref terms2);
         }
         return Add(terms1 + terms2);
     }
 
-    // e^x − 1 for x between −0.35 and 0.35, to about 1e-7 of it.
+    // e^x − 1 for x between −¼ and ¼, to about 1e-7 of it.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static Vector512<float> ExpMinusOne(Vector512<float> x)
     {
-        var sum = Vector512.Create(1 / 5040f) * x + Vector512.Create(1 / 720f);
-        sum = sum * x + Vector512.Create(1 / 120f);
-        sum = sum * x + Vector512.Create(1 / 24f);
-        sum = sum * x + Vector512.Create(1 / 6f);
-        sum = sum * x + Vector512.Create(0.5f);
-        return sum * x * x + x;
+        var sum = Vector512.FusedMultiplyAdd(Vector512.Create(1 / 720f), x, Vector512.Create(1 / 120f));
+        sum = Vector512.FusedMultiplyAdd(sum, x, Vector512.Create(1 / 24f));
+        sum = Vector512.FusedMultiplyAdd(sum, x, Vector512.Create(1 / 6f));
+        sum = Vector512.FusedMultiplyAdd(sum, x, Vector512.Create(0.5f));
+        return Vector512.FusedMultiplyAdd(sum, x * x, x);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -84,15 +123,6 @@ static class Softmax
     {
         lower += Sums.Widen(values.GetLower());
         upper += Sums.Widen(values.GetUpper());
-    }
-
-    // The last lanes repeat the last value.
-    static Vector512<float> LastSixteen(ReadOnlySpan<float> x, int i)
-    {
-        Span<float> last = stackalloc float[16];
-        last.Fill(x[^1]);
-        x[i..].CopyTo(last);
-        return Vector512.Create<float>(last);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

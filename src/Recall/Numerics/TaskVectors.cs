@@ -22,6 +22,47 @@ static class TaskVectors
         for (; i < n; i++) x[(int)i] -= b[(int)i];
     }
 
+    /// <summary>y = a (x − b), of float32 or bfloat16.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void ScaledDifference<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> b, float a, Span<float> y) where T : unmanaged
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(b.Length, x.Length);
+        ref T from = ref MemoryMarshal.GetReference(x), origin = ref MemoryMarshal.GetReference(b);
+        ref float to = ref MemoryMarshal.GetReference(y);
+        nuint i = 0, n = (nuint)x.Length;
+        var factor = Vector512.Create(a);
+        if (Vector128.IsHardwareAccelerated)
+            for (; i + 16 <= n; i += 16) ((Lanes<T>.Sixteen(ref from, i) - Lanes<T>.Sixteen(ref origin, i)) * factor).StoreUnsafe(ref to, i);
+        for (; i < n; i++) y[(int)i] = (Lanes<T>.One(ref from, i) - Lanes<T>.One(ref origin, i)) * a;
+    }
+
+    /// <summary>y = b + δ, δ = x − b where the key of a δ (<see cref="Magnitudes"/>) is above the limit, else 0; of float32 or bfloat16.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void AddImportant<T>(ReadOnlySpan<T> b, ReadOnlySpan<T> x, float a, int limit, Span<float> y) where T : unmanaged
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(b.Length, x.Length);
+        ref T from = ref MemoryMarshal.GetReference(x), origin = ref MemoryMarshal.GetReference(b);
+        ref float to = ref MemoryMarshal.GetReference(y);
+        nuint i = 0, n = (nuint)x.Length;
+        if (Vector128.IsHardwareAccelerated)
+        {
+            var (factor, edge, mask) = (Vector512.Create(a), Vector512.Create(limit), Vector512.Create(0x7FFF_FFFF));
+            for (; i + 16 <= n; i += 16)
+            {
+                var start = Lanes<T>.Sixteen(ref origin, i);
+                var delta = Lanes<T>.Sixteen(ref from, i) - start;
+                (start + (delta & Vector512.GreaterThan((delta * factor).AsInt32() & mask, edge).AsSingle())).StoreUnsafe(ref to, i);
+            }
+        }
+        for (; i < n; i++)
+        {
+            float start = Lanes<T>.One(ref origin, i), delta = Lanes<T>.One(ref from, i) - start;
+            y[(int)i] = start + (Magnitudes.Key(delta * a) > limit ? delta : 0);
+        }
+    }
+
     /// <summary>
     /// TIES's election over M arrays: the sign of Σ v_m x_m is elected, + where it is 0; of the s_m x_m of that sign come the sum, and the sum of their
     /// weights w_m. Zeros never agree.
@@ -107,99 +148,4 @@ static class TaskVectors
             y[(int)i] = b[(int)i] + sum[(int)i] / divisor * a;
         }
     }
-
-    /// <summary>
-    /// y = b + Σ δ_m / max(c, 1) over the c of the δ_m = x_m − b that are active, |δ_m| &gt; <paramref name="epsilon"/>; f_m δ_m where one alone is.
-    /// </summary>
-    /// <param name="b">The base.</param>
-    /// <param name="arrays">Arrays of at least the length of b.</param>
-    /// <param name="which">Which of them are the x, in this order.</param>
-    /// <param name="epsilon">Where an element begins to be active.</param>
-    /// <param name="factors">f, one an x.</param>
-    /// <param name="y">The results.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void AddActive(
-        ReadOnlySpan<float> b, ReadOnlySpan<float[]> arrays, ReadOnlySpan<int> which, float epsilon, ReadOnlySpan<float> factors, Span<float> y)
-    {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, b.Length);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(factors.Length, which.Length);
-        foreach (int m in which) ArgumentOutOfRangeException.ThrowIfLessThan(arrays[m].Length, b.Length);
-        ref float origin = ref MemoryMarshal.GetReference(b), to = ref MemoryMarshal.GetReference(y);
-        nuint i = 0, n = (nuint)b.Length;
-        if (Vector128.IsHardwareAccelerated)
-        {
-            var (edge, one) = (Vector512.Create(epsilon), Vector512<float>.One);
-            for (; i + 16 <= n; i += 16)
-            {
-                Vector512<float> start = Vector512.LoadUnsafe(ref origin, i), count = Vector512<float>.Zero, sum = count, alone = count;
-                for (int v = 0; v < which.Length; v++)
-                {
-                    var delta = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(arrays[which[v]]), i) - start;
-                    var active = Vector512.GreaterThan(Vector512.Abs(delta), edge);
-                    count += one & active;
-                    sum += delta & active;
-                    alone += delta * Vector512.Create(factors[v]) & active;
-                }
-                sum = Vector512.ConditionalSelect(Vector512.Equals(count, one), alone, sum);
-                (start + sum / Vector512.Max(count, one)).StoreUnsafe(ref to, i);
-            }
-        }
-        for (; i < n; i++)
-        {
-            float start = b[(int)i], sum = 0, alone = 0;
-            int count = 0;
-            for (int v = 0; v < which.Length; v++)
-            {
-                float delta = arrays[which[v]][i] - start;
-                if (!(MathF.Abs(delta) > epsilon)) continue;
-                (count, sum, alone) = (count + 1, sum + delta, alone + delta * factors[v]);
-            }
-            y[(int)i] = start + (count == 1 ? alone : sum) / Math.Max(count, 1);
-        }
-    }
-
-    /// <summary>
-    /// Of each δ_m = x_m − b adds the number of active elements, |δ_m| &gt; <paramref name="epsilon"/>, where it alone is active to counts[2 m], and where
-    /// others are too to counts[2 m + 1].
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void CountActive(ReadOnlySpan<float> b, ReadOnlySpan<float[]> arrays, ReadOnlySpan<int> which, float epsilon, Span<long> counts)
-    {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(counts.Length, 2 * which.Length);
-        foreach (int m in which) ArgumentOutOfRangeException.ThrowIfLessThan(arrays[m].Length, b.Length);
-        ref float origin = ref MemoryMarshal.GetReference(b);
-        nuint i = 0, n = (nuint)b.Length;
-        if (Vector128.IsHardwareAccelerated)
-        {
-            var edge = Vector512.Create(epsilon);
-            for (; i + 16 <= n; i += 16)
-            {
-                var start = Vector512.LoadUnsafe(ref origin, i);
-                ulong some = 0, several = 0;
-                for (int v = 0; v < which.Length; v++)
-                {
-                    ulong active = Active(arrays[which[v]], i, start, edge);
-                    several |= some & active;
-                    some |= active;
-                }
-                for (int v = 0; v < which.Length; v++)
-                {
-                    ulong active = Active(arrays[which[v]], i, start, edge);
-                    counts[2 * v] += System.Numerics.BitOperations.PopCount(active & ~several);
-                    counts[2 * v + 1] += System.Numerics.BitOperations.PopCount(active & several);
-                }
-            }
-        }
-        for (; i < n; i++)
-        {
-            int count = 0;
-            foreach (int m in which) count += MathF.Abs(arrays[m][i] - b[(int)i]) > epsilon ? 1 : 0;
-            for (int v = 0; v < which.Length; v++)
-                if (MathF.Abs(arrays[which[v]][i] - b[(int)i]) > epsilon) counts[2 * v + (count == 1 ? 0 : 1)]++;
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static ulong Active(float[] values, nuint i, Vector512<float> start, Vector512<float> edge) =>
-        Vector512.GreaterThan(Vector512.Abs(Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(values), i) - start), edge).ExtractMostSignificantBits();
 }

@@ -18,6 +18,9 @@ public sealed record MergeOptions
     /// <summary>Seed of random methods; default 0.</summary>
     public long Seed { get; init; }
 
+    /// <summary>The user named the seed: a plan that draws nothing says that it has no effect.</summary>
+    internal bool SeedIsGiven { get; init; }
+
     /// <summary>Copies the donor's tokenizer files; default true.</summary>
     public bool CopyTokenizer { get; init; } = true;
 

@@ -94,6 +94,8 @@ public sealed record MergePlan
             modules, module => new(module, method, models, architecture, weighting, vocabulary, options.Seed) { Partial = partial }, notes);
         if (options.WeightsFile is { } given && weighting is null)
             notes.Add($"--weights {given}: is not read; the merge has no layer weights ('merge_method: recall' has)");
+        if (options.SeedIsGiven && !method.IsRandom)
+            notes.Add($"--random-seed {options.Seed}: without effect: the method {method.Name} draws no random numbers");
         if (vocabulary is not null && !options.CopyTokenizer)
             notes.Add("--no-copy-tokenizer: without effect where the config makes a tokenizer");
         if (planned.Count == 0) throw new RecallException($"{config.File}: there is nothing to merge: the models have no tensor in common");

@@ -41,6 +41,9 @@ sealed record MoePlan(
         int count = config.Experts.Length;
         if (!int.IsPow2(count))
             notes.Add($"{count} experts: not a power of two, which some programs expect");
+        bool draws = config.GateMode is GateMode.Random or GateMode.UniformRandom || config.AllExperts.Any(expert => expert.NoiseScale > 0);
+        if (options.SeedIsGiven && !draws)
+            notes.Add($"--random-seed {options.Seed}: without effect: neither router nor noise is drawn");
         var plan = new MoePlan(config, options, models, architecture, []);
         MoeCheck.Check(plan, notes);
         return plan with { Notes = [.. notes] };

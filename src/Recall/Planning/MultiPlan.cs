@@ -28,6 +28,8 @@ public sealed record MultiPlan(ImmutableArray<MultiStep> Steps, ImmutableArray<s
         var steps = ImmutableArray.CreateBuilder<MultiStep>();
         var notes = ImmutableArray.CreateBuilder<string>();
         CheckFolders(config, options.Output, intermediate);
+        bool seeded = options.SeedIsGiven;
+        options = options with { SeedIsGiven = false };     // said once, not of each
         if (options.Output.Length > 0 && config.Merges.All(merge => merge.Name is not null))
             notes.Add($"every document has a name: all results go to {intermediate}, none to {options.Output}");
         foreach (var merge in config.Merges)
@@ -54,6 +56,8 @@ public sealed record MultiPlan(ImmutableArray<MultiStep> Steps, ImmutableArray<s
             planned[own.Output] = PlannedTensor.Output(plan);
             steps.Add(new MultiStep(merge.Name, resolved, own, plan, replaces));
         }
+        if (seeded && steps.All(step => step.Forecast is not { Method.IsRandom: true }))
+            notes.Add($"--random-seed {options.Seed}: without effect: none of the merges that are run draws random numbers");
         return new MultiPlan(steps.ToImmutable(), notes.ToImmutable());
     }
 

@@ -14,25 +14,32 @@ static class Pursuits
 
     /// <summary>Recipes of at most <paramref name="k"/> rows.</summary>
     /// <param name="rows">What both models have.</param>
+    /// <param name="largest">Finds the largest product with the donor's shared rows.</param>
     /// <param name="wanted">Rows of the donor.</param>
     /// <param name="k">How many.</param>
     /// <param name="pairs">The donor's rotary pairs; null: rows are not turned.</param>
-    public static IEnumerable<RowRecipe> Recipes(SharedRows rows, long[] wanted, int k, RotaryPairs? pairs)
+    /// <param name="cancellation">Stops between steps.</param>
+    public static IEnumerable<RowRecipe> Recipes(
+        SharedRows rows, LargestProducts largest, long[] wanted, int k, RotaryPairs? pairs, CancellationToken cancellation)
     {
         var shared = rows.Shared;
         int[] positions = pairs is null ? [0] : Positions;
         int width = (int)shared.shape[1], count = (int)shared.shape[0], steps = (int)Math.Min(Math.Min(k, width), (long)count * positions.Length);
-        float[] left = SharedRows.Values<float>(rows.Donor.index_select(0, tensor(wanted)));
-        var pursuits = new Pursuit[wanted.Length];
-        for (int i = 0; i < wanted.Length; i++) pursuits[i] = new Pursuit(left.AsSpan(i * width, width));
-        for (int step = 0; step < steps && !Array.TrueForAll(pursuits, pursuit => pursuit.IsDone); step++)
+        float[] targets = SharedRows.Values<float>(rows.Donor.index_select(0, tensor(wanted)));
+        Pursuit[] pursuits = [.. wanted.Select((_, i) => new Pursuit(targets.AsSpan(i * width, width)))], left = pursuits;
+        for (int step = 0; step < steps; step++)
         {
+            cancellation.ThrowIfCancellationRequested();
+            left = Array.FindAll(left, pursuit => !pursuit.IsDone);
+            if (left.Length == 0) break;
             using var inner = NewDisposeScope();
-            var (atoms, picked) = Best(shared, left, wanted.Length, positions, pairs);
-            Parallel.For(0, wanted.Length, i =>
+            var best = largest.Find(Turned(left, width, positions, pairs), left.Length);
+            float[] values = SharedRows.Values<float>(shared.index_select(0, tensor(best.Select(each => (long)each.Row).ToArray())));
+            Parallel.For(0, left.Length, i =>
             {
-                pursuits[i].Add(atoms[i], picked.AsSpan(i * width, width));
-                pursuits[i].CopyResidual(left.AsSpan(i * width, width));
+                var row = values.AsSpan(i * width, width);
+                pairs?.Turn(row, positions[best[i].Vector]);
+                left[i].Add(checked(best[i].Vector * count + best[i].Row), row);
             });
         }
         foreach (var pursuit in pursuits)
@@ -45,30 +52,16 @@ static class Pursuits
         }
     }
 
-    /// <summary>Of each residual the row with the largest product: position number · count of rows + row, and its values as they are turned.</summary>
-    static (int[] Atoms, float[] Values) Best(Tensor shared, float[] residuals, int wanted, int[] positions, RotaryPairs? pairs)
+    /// <summary>The residuals, turned back by the first position, then by the second, and so on.</summary>
+    static float[] Turned(Pursuit[] pursuits, int width, int[] positions, RotaryPairs? pairs)
     {
-        int width = (int)shared.shape[1], count = (int)shared.shape[0];
-        var turned = new float[positions.Length * residuals.Length];
-        Parallel.For(0, positions.Length * wanted, i =>
+        var turned = new float[positions.Length * pursuits.Length * width];
+        Parallel.For(0, positions.Length * pursuits.Length, i =>
         {
             var row = turned.AsSpan(i * width, width);
-            residuals.AsSpan(i % wanted * width, width).CopyTo(row);
-            pairs?.Turn(row, -positions[i / wanted]);
+            pursuits[i % pursuits.Length].CopyResidual(row);
+            pairs?.Turn(row, -positions[i / pursuits.Length]);
         });
-        var (largest, best) = shared.mm(tensor(turned, [positions.Length * wanted, width]).t()).abs().max(0);
-        float[] products = SharedRows.Values<float>(largest);
-        long[] tokens = SharedRows.Values<long>(best);
-        var atoms = new int[wanted];
-        for (int i = 0; i < wanted; i++)
-        {
-            int most = 0;
-            for (int p = 1; p < positions.Length; p++)
-                if (products[p * wanted + i] > products[most * wanted + i]) most = p;
-            atoms[i] = checked(most * count + (int)tokens[most * wanted + i]);
-        }
-        float[] values = SharedRows.Values<float>(shared.index_select(0, tensor(atoms.Select(atom => (long)(atom % count)).ToArray())));
-        for (int i = 0; i < wanted; i++) pairs?.Turn(values.AsSpan(i * width, width), positions[atoms[i] / count]);
-        return (atoms, values);
+        return turned;
     }
 }

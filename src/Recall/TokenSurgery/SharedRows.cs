@@ -9,7 +9,10 @@ namespace Recall.TokenSurgery;
 sealed class SharedRows : IDisposable
 {
     /// <summary>Rows that are worked on together: the bases of their pursuits are in memory at once.</summary>
-    const int Batch = 64;
+    const int Batch = 64, MostInBatch = 256;
+
+    /// <summary>Values of those bases, 64 MiB of float64, where that is more than for <see cref="Batch"/> rows.</summary>
+    const long MostBasisValues = 8 << 20;
 
     readonly TensorSource _base;
 
@@ -54,25 +57,28 @@ sealed class SharedRows : IDisposable
     /// <param name="options">How.</param>
     /// <param name="pairs">The donor's rotary pairs, where the method turns rows.</param>
     /// <param name="done">Told of each batch: how many rows are done.</param>
-    /// <param name="cancellation">Stops between batches.</param>
+    /// <param name="cancellation">Stops between batches, and between the steps of pursuits.</param>
     public List<RowRecipe> Approximate(
         IReadOnlyList<int> rows, SurgeryOptions options, RotaryPairs? pairs, Action<int> done, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         using var quiet = no_grad();
+        bool pursues = options.Method is Approximation.Omp or Approximation.RopePursuit;
+        using var largest = pursues ? new LargestProducts(Shared) : null;
+        int size = pursues ? (int)Math.Clamp(MostBasisValues / ((long)options.K * Donor.shape[1]), Batch, MostInBatch) : Batch;
         Func<long[], IEnumerable<RowRecipe>> make = options.Method switch
         {
             Approximation.CommonInterpolation => batch => Neighbours.Recipes(this, batch, options),
             Approximation.LandmarkPca => new LandmarkMap(this).Recipes,
             Approximation.SparseTokenBasis => new TokenBasis(this, options.K).Recipes,
-            _ => batch => Pursuits.Recipes(this, batch, options.K, pairs),
+            _ => batch => Pursuits.Recipes(this, largest!, batch, options.K, pairs, cancellation),
         };
         var made = new List<RowRecipe>(rows.Count);
-        for (int first = 0; first < rows.Count; first += Batch)
+        for (int first = 0; first < rows.Count; first += size)
         {
             cancellation.ThrowIfCancellationRequested();
             using var inner = NewDisposeScope();
-            made.AddRange(make([.. rows.Skip(first).Take(Batch).Select(row => (long)row)]));
+            made.AddRange(make([.. rows.Skip(first).Take(size).Select(row => (long)row)]));
             done(made.Count);
         }
         return made;

@@ -5,6 +5,7 @@ using Recall.Configuration;
 using Recall.Configuration.Yaml;
 using Recall.Numerics;
 using Recall.Planning;
+using Recall.Representations;
 using Recall.Tokenization;
 
 namespace Recall.TokenSurgery;
@@ -38,6 +39,7 @@ public sealed class TokenSurgeonPlan
     /// <exception cref="RecallException">The weights cannot be read, or no shared token is left.</exception>
     public ImmutableArray<string> Prepare(Action<long, long>? done = null, CancellationToken cancellation = default)
     {
+        TorchProcess.Prepare();
         long before = 0, all = _matrices.Sum(matrix => (long)matrix.Missing);
         var notes = ImmutableArray.CreateBuilder<string>();
         foreach (var matrix in _matrices)
@@ -69,6 +71,8 @@ public sealed class TokenSurgeonPlan
             ? new SubwordRows(Tokenizer.Load(model.Checkpoint), options.Subword, (int)embedding.Shape[0]) : null;
 
         var notes = new List<string>();
+        if (run.SeedIsGiven && options.NewVocabNoise == 0 && options.Method is not (Approximation.Randn or Approximation.JohnHewitt))
+            notes.Add($"--random-seed {run.Seed}: without effect: no new row is drawn");
         var vocabulary = new NewVocabulary(baseFile, donorFile, donorKeys, matches, subwords, options, run.Seed)
         {
             Pairs = options.Method == Approximation.RopePursuit ? (RotaryPairs.Of(model), RotaryPairs.Of(donor)) : null,
@@ -96,7 +100,7 @@ public sealed class TokenSurgeonPlan
             Models = [new ModelEntry(new ModelReference(options.Model.Model), ParameterSet.None, place)],
             Notes = [.. notes],
         };
-        return new TokenSurgeonPlan(MergePlan.Make(passthrough, run with { WriteModelCard = false }, _ => checkpoint), matrices);
+        return new TokenSurgeonPlan(MergePlan.Make(passthrough, run with { WriteModelCard = false, SeedIsGiven = false }, _ => checkpoint), matrices);
     }
 
     static TokenizerFile Tokens(OpenedModel model) => TokenizerFile.Find(model.Checkpoint.Files, model.Name)

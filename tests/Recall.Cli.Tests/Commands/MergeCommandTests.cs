@@ -48,7 +48,8 @@ public class MergeCommandTests
         Assert.Equal(0, run.ExitCode);
         Assert.Equal(
             "note: --cuda, --low-cpu-memory, --clone-tensors, --trust-remote-code, --lazy-unpickle, --read-to-gpu, --multi-gpu, --gpu-rich, -v, --transformers-cache, "
-            + "--lora-merge-cache, --lora-merge-dtype, --device, --write-threads: of mergekit, without meaning here\n", run.Error);
+            + "--lora-merge-cache, --lora-merge-dtype, --device, --write-threads: of mergekit, without meaning here\n"
+            + "note: --random-seed 7: without effect: the method linear draws no random numbers\n", run.Error);
         run = Session.Run("merge", WriteLinear(folder), folder["again"], "--cuda", "--no-safe-serialization", "--quiet", "--no-write-model-card");
         Assert.Equal((0, ""), (run.ExitCode, run.Error));
         Assert.False(File.Exists(folder["again", "README.md"]));

@@ -11,6 +11,11 @@ public sealed class UnusedFlagsTests : IDisposable
         TinyModel.Write(_folder["b"], 2);
         string models = $"models: [{{model: {_folder["a"]}}}, {{model: {_folder["b"]}}}]\nparameters: {{weight: 1}}\n";
         File.WriteAllText(_folder["merge.yaml"], "merge_method: linear\n" + models);
+        string random = $"merge_method: dare_linear\nbase_model: {_folder["a"]}\n" 
+            + models.Replace("weight: 1", "weight: 1, density: 0.5", StringComparison.Ordinal);
+        File.WriteAllText(_folder["random.yaml"], random);
+        File.WriteAllText(_folder["multi.yaml"], $"name: first\nmerge_method: linear\n{models}---\nmerge_method: linear\n{models}");
+        File.WriteAllText(_folder["mixed.yaml"], $"name: first\n{random}---\nmerge_method: linear\n{models}");
         File.WriteAllText(_folder["raw.yaml"], "merge_method: linear\n" + models.Replace("}", "/model.safetensors}", StringComparison.Ordinal)
             .Replace("1/model.safetensors}", "1}", StringComparison.Ordinal));
         File.WriteAllText(_folder["stack.yaml"], $"layer_slices: [{{model: {_folder["a"]}, start: 0, end: 2}}]\n");
@@ -21,6 +26,12 @@ public sealed class UnusedFlagsTests : IDisposable
 
     [Theory]
     [InlineData("--weights w.json: is not read; the merge has no layer weights", "merge {merge.yaml} {out} --weights w.json")]
+    [InlineData("--random-seed 3: without effect: the method linear draws no random numbers", "merge {merge.yaml} {out} --seed 3")]
+    [InlineData("--random-seed 0: without effect: the method linear draws no random numbers", "plan {merge.yaml} --no-probe --random-seed 0")]
+    [InlineData("--random-seed 3: without effect: the method linear", "raw {raw.yaml} {out} --seed 3")]
+    [InlineData("--random-seed 3: without effect: none of the merges that are run draws random numbers",
+        "multi {multi.yaml} --out-path {out} --intermediate-dir {parts} --seed 3")]
+    [InlineData("--weights, --random-seed: without effect in bakllama", "bakllama {stack.yaml} {out} --weights w.json --seed 3")]
     [InlineData("--weights w.json: is not read", "plan {merge.yaml} --no-probe --weights w.json")]
     [InlineData("--cuda, -v: of mergekit, without meaning here", "merge {merge.yaml} {out} -v --cuda")]
     [InlineData("--weights, --allow-crimes: without effect in moe", "moe {moe.yaml} {out} --weights w.json --allow-crimes")]
@@ -50,6 +61,16 @@ public sealed class UnusedFlagsTests : IDisposable
         var run = Session.Run(["eval", _folder["a"], .. options]);
         Assert.Equal(1, run.ExitCode);
         Assert.StartsWith($"note: {note}\nrecall: no.", run.Error);
+    }
+
+    [Theory, InlineData("merge {random.yaml} {out} --seed 3")]
+    [InlineData("moe {moe.yaml} {out} --seed 3"), InlineData("layershuffle {out} -m {a} -m {b} --seed 3")]
+    [InlineData("multi {mixed.yaml} --out-path {out} --intermediate-dir {parts} --seed 3"), InlineData("merge {merge.yaml} {out}")]
+    public void ASeedThatDrawsIsNoNote(string line)
+    {
+        var run = Session.Run([.. line.Split(' ').Select(word => word is ['{', .. var name, '}'] ? _folder[name] : word)]);
+        Assert.Equal(0, run.ExitCode);
+        Assert.DoesNotContain("seed", run.Error);
     }
 
     [Fact]

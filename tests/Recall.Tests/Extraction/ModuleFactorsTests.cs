@@ -49,6 +49,18 @@ public class ModuleFactorsTests
         Assert.Equal(factors.Lost, (matrix - product).square().sum().item<float>() / matrix.square().sum().item<float>(), 2e-3);
     }
 
+    /// <summary>Products come in parts of 2,048 columns; each part is added.</summary>
+    [Theory, InlineData(520, 4100), InlineData(4100, 520)]
+    public void ALongMatrixIsDecomposedPartByPart(int rows, int columns)
+    {
+        using var scope = NewDisposeScope();
+        var matrix = Random(4, rows, 3).mm(Random(5, 3, columns));
+        var factors = ModuleFactors.Of(matrix, Options with { MaxRank = 8 }, TestContext.Current.CancellationToken)!;
+        var product = tensor(factors.B, [rows, factors.Rank]).mm(tensor(factors.A, [factors.Rank, columns]));
+        Assert.True((product - matrix).abs().max().item<float>() < 1e-5);
+        Assert.Throws<OperationCanceledException>(() => ModuleFactors.Of(matrix, Options with { MaxRank = 8 }, new CancellationToken(canceled: true)));
+    }
+
     [Fact]
     public void WhatIsNoNumberIsToldApart()
     {

@@ -74,12 +74,12 @@ public class KernelWidthTests
         TaskVectors.Elect([finite, second, sum], [0, 1], [0.5f, 1], [0.25f, 0.75f], [0.3f, 0.7f], small, sum);
         TaskVectors.AddQuotient(finite, small, second, 0.7f, sum);
         Elementwise.MixNear(sum, finite, 0.4f, small);
-        TaskVectors.AddActive(small, [finite, second], [1, 0], 0.5f, [1.5f, 0.75f], sum);
+        ActiveElements.Add(small, [finite, second], [1, 0], 0.5f, [1.5f, 0.75f], sum);
         Sums.Variances([finite, second, small], [0, 1, 2], small);
         Elementwise.AddScaled(sum, 0.25f, small);
         text.Append($"task vectors {Hash(MemoryMarshal.AsBytes(Samples.Bits(small).AsSpan()))}\n");
         float[] row = [.. finite.Select(value => value % 8)], otherRow = [.. second.Select(value => value % 8)];
-        text.Append($"divergence {Softmax.Divergence(row, otherRow):R} {Softmax.Divergence(row.AsSpan(0, 500), otherRow.AsSpan(0, 500)):R}\n");
+        text.Append($"divergence {Softmax.Divergence<float>(row, otherRow):R} {Softmax.Divergence<float>(row.AsSpan(0, 500), otherRow.AsSpan(0, 500)):R}\n");
         var attended = new float[90 * 4 * 34];
         CausalAttention.Compute<float>(new AttentionSizes(1, 90, 4, 2, 34), row.AsSpan(0, attended.Length), row.AsSpan(20_000, attended.Length / 2),
             row.AsSpan(50_000, attended.Length / 2), attended, 0.02f, 71, 2);
@@ -87,7 +87,8 @@ public class KernelWidthTests
         BlockRows.SiluTimes(attended.AsSpan(0, 573), attended.AsSpan(1200, 573));
         text.Append($"attention, norm, silu {Hash(MemoryMarshal.AsBytes(attended.AsSpan()))}\n");
         float[] near = [.. row.Zip(otherRow, (one, another) => one + another / 64)];
-        text.Append($"divergence of near rows {Softmax.Divergence(row, near):R} {Softmax.Divergence(row.AsSpan(0, 500), near.AsSpan(0, 500)):R}\n");
+        text.Append($"divergence of near rows {Softmax.Divergence<float>(row, near):R} ");
+        text.Append($"{Softmax.Divergence<float>(row.AsSpan(0, 500), near.AsSpan(0, 500)):R}\n");
         new CounterRandom(1, "tensor", 2).Keep(3, 0.4, row);
         text.Append($"random {Hash(MemoryMarshal.AsBytes(row.AsSpan()))}\n");
         GoldenText.Match("kernels.txt", text.ToString());

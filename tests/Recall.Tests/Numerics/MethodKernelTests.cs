@@ -2,7 +2,7 @@ using Recall.Numerics;
 
 namespace Recall.Tests.Numerics;
 
-/// <summary>Each kernel of the merge methods against a plain loop, bit for bit: lengths to three vectors and more, any start, special values.</summary>
+/// <summary>Each kernel of the merge methods against a plain loop, bit for bit: lengths to four vectors and more, any start, special values.</summary>
 [Trait("kernel", "true")]
 public class MethodKernelTests
 {
@@ -13,7 +13,7 @@ public class MethodKernelTests
     static void ForAll(Trial trial, bool damaged = false)
     {
         var random = new Random(9);
-        for (int length = 0; length <= 3 * 16 + 1; length++)
+        for (int length = 0; length <= 4 * 16 + 2; length++)
         {
             float[] Values() => [.. Enumerable.Range(0, length).Select(_ => random.Next(3) switch
             {
@@ -101,10 +101,61 @@ public class MethodKernelTests
             foreach (int m in active) counts[2 * m + active.Length - 1]++;
         }
         var gotCounts = new long[4];
-        TaskVectors.AddActive(Shifted(x, 1), Longer(y, z), [1, 0], 0.01f, factors, got);
+        ActiveElements.Add(Shifted(x, 1), Longer(y, z), [1, 0], 0.01f, factors, got);
         AssertSame(wanted, got);
-        TaskVectors.CountActive(Shifted(x, 2), Longer(y, z), [1, 0], 0.01f, gotCounts);
+        ActiveElements.Add<float>(Shifted(x, 1), z, factors[0], Shifted(y, 2), factors[1], 0.01f, got);
+        AssertSame(wanted, got);
+        int words = ActiveElements.Words(x.Length);
+        var marks = Enumerable.Repeat(ulong.MaxValue, 2 * words).ToArray();
+        ActiveElements.Mark<float>(Shifted(x, 2), z, 0.01f, marks.AsSpan(0, words));
+        ActiveElements.Mark<float>(x, Shifted(y, 1), 0.01f, marks.AsSpan(words));
+        for (int m = 0; m < 2; m++)
+            for (int i = 0; i < 64 * words; i++)
+                Assert.Equal(i < x.Length && MathF.Abs(models[m][i] - x[i]) > 0.01f, (marks[m * words + i / 64] >> i % 64 & 1) == 1);
+        ActiveElements.Count(marks, gotCounts);
         Assert.Equal(counts, gotCounts);
+    });
+
+    [Fact]
+    public void ImportantDifferencesAreAdded() => ForAll((x, y, z) =>
+    {
+        foreach (float factor in (float[])[0, 0.3f, 1e-20f])
+        {
+            float[] scaled = [.. x.Zip(y, (one, other) => (one - other) * factor)], got = new float[x.Length];
+            TaskVectors.ScaledDifference<float>(Shifted(x, 1), Shifted(y, 2), factor, got);
+            AssertSame(scaled, got);
+            foreach (int limit in scaled.Select(Magnitudes.Key).Append(-1).Append(int.MaxValue).Distinct())
+            {
+                TaskVectors.AddImportant<float>(Shifted(y, 1), Shifted(x, 3), factor, limit, got);
+                AssertSame([.. x.Select((value, i) => y[i] + (Magnitudes.Key(scaled[i]) > limit ? value - y[i] : 0))], got);
+            }
+        }
+    }, damaged: true);
+
+    [Fact]
+    public void BFloat16ValuesGiveWhatTheirFloatsGive() => ForAll((x, y, z) =>
+    {
+        (BFloat16[] Bits, float[] Values) Rounded(float[] values) =>
+            values.Select(value => (BFloat16)value).ToArray() is var bits ? (bits, [.. bits.Select(value => (float)value)]) : default;
+        var (a, b, c) = (Rounded(x), Rounded(y), Rounded(z));
+        float[] wanted = new float[x.Length], got = new float[x.Length];
+        void Check(Action<float[]> ofFloats, Action<float[]> ofBits)
+        {
+            ofFloats(wanted);
+            ofBits(got);
+            AssertSame(wanted, got);
+        }
+        Check(to => TaskVectors.ScaledDifference<float>(a.Values, b.Values, 0.3f, to), to => TaskVectors.ScaledDifference<BFloat16>(a.Bits, b.Bits, 0.3f, to));
+        Check(
+            to => TaskVectors.AddImportant<float>(b.Values, a.Values, 0.3f, 0x3E00_0000, to),
+            to => TaskVectors.AddImportant<BFloat16>(b.Bits, a.Bits, 0.3f, 0x3E00_0000, to));
+        Check(
+            to => ActiveElements.Add<float>(c.Values, a.Values, 0.3f, b.Values, 0.7f, 0.01f, to),
+            to => ActiveElements.Add<BFloat16>(c.Bits, a.Bits, 0.3f, b.Bits, 0.7f, 0.01f, to));
+        ulong[] marks = new ulong[ActiveElements.Words(x.Length)], wantedMarks = new ulong[marks.Length];
+        ActiveElements.Mark<float>(a.Values, b.Values, 0.01f, wantedMarks);
+        ActiveElements.Mark<BFloat16>(a.Bits, b.Bits, 0.01f, marks);
+        Assert.Equal(wantedMarks, marks);
     });
 
     [Fact]
