@@ -15,13 +15,13 @@ public sealed class Della : TaskVectorMethod
     public override (string Title, string? Source) Reference => ("DELLA", "https://arxiv.org/abs/2406.11617");
 
     /// <inheritdoc/>
-    public override ImmutableArray<MethodParameter> Parameters => [.. Common(normalize: true, rescale: true), new("epsilon", MagPruneSparsifier.DefaultEpsilon, PerModel: true)];
+    public override ImmutableArray<MethodParameter> Parameters => [.. Common(normalize: true, rescale: true), new("epsilon", MagPruneMask.DefaultEpsilon, PerModel: true)];
 
     /// <inheritdoc/>
-    public override string? Check(TensorInputs inputs) => base.Check(inputs) ?? MagPruneSparsifier.Check(inputs);
+    public override string? Check(TensorInputs inputs) => base.Check(inputs) ?? MagPruneMask.Check(inputs);
 
     internal override bool ElectsSign => true;
 
-    internal override Sparsifier? Sparsify(TensorInputs inputs, int model, double density) =>
-        MagPruneSparsifier.Of(inputs, model, density);
+    internal override ElementMask? Draw(TensorInputs inputs, int model, double density) =>
+        MagPruneMask.Of(inputs, model, density);
 }

@@ -42,4 +42,27 @@ static class Lanes<T> where T : unmanaged
         var bits = Vector256.LoadUnsafe(ref Unsafe.As<T, ushort>(ref from), at);
         return (Vector512.WidenLower(bits.ToVector512Unsafe()) << 16).AsSingle();
     }
+
+    /// <summary>
+    /// 32 values for sums, in the order that is cheapest: of bfloat16 those at even places and those at odd ones, of float32 the first 16 and the others.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector512<float> First, Vector512<float> Second) Pair(ref T from, nuint at)
+    {
+        if (typeof(T) == typeof(float)) return (Sixteen(ref from, at), Sixteen(ref from, at + 16));
+        var bits = Vector512.LoadUnsafe(ref Unsafe.As<T, ushort>(ref from), at).AsUInt32();
+        return ((bits << 16).AsSingle(), (bits & Vector512.Create(0xFFFF_0000)).AsSingle());
+    }
+
+    /// <summary>The places of <see cref="Pair"/>'s values, as the bits of a word.</summary>
+    public static (Vector512<uint> First, Vector512<uint> Second) PairBits
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get
+        {
+            if (typeof(T) == typeof(float)) return (Masked.Bits, Masked.Bits << 16);
+            var even = Vector512.Create(1u, 1 << 2, 1 << 4, 1 << 6, 1 << 8, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26, 1 << 28, 1 << 30);
+            return (even, even << 1);
+        }
+    }
 }
