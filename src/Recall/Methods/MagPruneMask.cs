@@ -64,9 +64,7 @@ sealed class MagPruneMask(CounterRandom random, double density, double epsilon, 
         {
             var some = kept.Slice(first, Math.Min(Words, kept.Length - first));
             var open = undecided[..some.Length];
-            random.Keep(start + 64 * first, density - epsilon, some);
-            random.Keep(start + 64 * first, density + epsilon, open);
-            for (int i = 0; i < some.Length; i++) open[i] &= ~some[i];
+            random.Split(start + 64 * first, density - epsilon, density + epsilon, some, open);
             if (64 * (first + some.Length) > keys.Length) open[^1] &= (1ul << keys.Length % 64) - 1;
             var chosen = places[..List(open, 64 * first, places)];
             random.Numbers(start, chosen, (int)row - 1, others);
@@ -143,8 +141,8 @@ sealed class MagPruneMask(CounterRandom random, double density, double epsilon, 
         {
             if (Bmi2.X64.IsSupported)
             {
-                ulong bits = Vector512.Create(larger[k..]).ExtractMostSignificantBits() | Vector512.Create(larger[(k + 16)..]).ExtractMostSignificantBits() << 16
-                    | Vector512.Create(larger[(k + 32)..]).ExtractMostSignificantBits() << 32 | Vector512.Create(larger[(k + 48)..]).ExtractMostSignificantBits() << 48;
+                ulong bits = 0;
+                for (int j = 0; j < BitOperations.PopCount(open[i]); j += 16) bits |= Vector512.Create(larger[(k + j)..]).ExtractMostSignificantBits() << j;
                 kept[i] |= Bmi2.X64.ParallelBitDeposit(bits, open[i]);
                 continue;
             }

@@ -86,21 +86,11 @@ sealed class MaskedMerge(TensorInputs inputs, ImmutableArray<MaskedMerge.Vector>
         {
             var x = strip.Values<T>(vectors[i].Input);
             var mask = Mask<T>(i, strip, buffer, again: false);
-            if (electsSign) Masked.Subtract(x, origin, mask, strip.Buffers[vectors[i].Input].AsSpan(0, strip.Length));
+            if (electsSign) Masked.ScaleDifference(x, origin, mask, _scales[i], strip.Buffers[vectors[i].Input].AsSpan(0, strip.Length));
             else Masked.AddScaledDifference(x, origin, mask, (float)(_scales[i] * factor), output);
         }
         ArrayPool<ulong>.Shared.Return(buffer);
-        if (electsSign) Elect(strip, output);
-    }
-
-    void Elect(in Strip strip, Span<float> output)
-    {
-        float[] weights = ArrayPool<float>.Shared.Rent(output.Length);
-        var divisor = weights.AsSpan(0, output.Length);
-        TaskVectors.Elect(strip.Buffers, _voters, _scales, _scales, _weights, output, divisor);
-        if (!normalize) divisor.Fill(1);
-        TaskVectors.AddQuotient(strip[inputs.BaseIndex], output, divisor, (float)factor, output);
-        ArrayPool<float>.Shared.Return(weights);
+        if (electsSign) TaskVectors.AddElected(origin, strip.Buffers, _voters, normalize ? _weights : [], (float)factor, output);
     }
 
     // Strips are the same in every pass: their masks lie in the vector's room, or in the buffer where that is too small.

@@ -45,47 +45,70 @@ readonly struct CounterRandom
             kept.Fill(ulong.MaxValue);
             return;
         }
-        ulong limit = (ulong)Math.Clamp(Math.Round(probability * Steps), 0, Steps - 1);
+        ulong limit = Limit(probability);
+        var steps = _draws.Steps;
         long run = start >> 6;
         int shift = (int)start & 63;
         if (shift == 0)
         {
-            for (int i = 0; i < kept.Length; i++) kept[i] = Below(run + i, limit);
+            for (int i = 0; i < kept.Length; i++) kept[i] = Below(run + i, Draws(run + i, steps), limit);
             return;
         }
-        ulong bits = kept.IsEmpty ? 0 : Below(run, limit);
+        ulong bits = kept.IsEmpty ? 0 : Below(run, Draws(run, steps), limit);
         for (int i = 0; i < kept.Length; i++)
         {
-            ulong next = Below(run + i + 1, limit);
+            ulong next = Below(run + i + 1, Draws(run + i + 1, steps), limit);
             kept[i] = bits >> shift | next << (64 - shift);
             bits = next;
         }
     }
 
-    // Of the 64 elements of a run, which have numbers below the limit.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    ulong Below(long run, ulong limit)
+    /// <summary>What <see cref="Keep"/> keeps with a probability, and which others it would keep with a larger one.</summary>
+    /// <param name="start">Index of the first element.</param>
+    /// <param name="sure">The smaller probability.</param>
+    /// <param name="possible">The larger one, below 1.</param>
+    /// <param name="kept">Gets a bit an element: 1 where it is kept anyway.</param>
+    /// <param name="open">Gets a bit an element, as many: 1 where it is kept with the larger probability only.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Split(long start, double sure, double possible, Span<ulong> kept, Span<ulong> open)
     {
-        ulong below, equal;
-        if (Vector128.IsHardwareAccelerated)
+        ArgumentOutOfRangeException.ThrowIfNotEqual(open.Length, kept.Length);
+        if (start % 64 != 0)
         {
-            var edge = Vector512.Create((ushort)(limit >> 32));
-            var (first, second) = (_draws.Eight(16 * run).AsUInt16(), _draws.Eight(16 * run + 8).AsUInt16());
-            below = Vector512.LessThan(first, edge).ExtractMostSignificantBits() | Vector512.LessThan(second, edge).ExtractMostSignificantBits() << 32;
-            equal = Vector512.Equals(first, edge).ExtractMostSignificantBits() | Vector512.Equals(second, edge).ExtractMostSignificantBits() << 32;
+            Keep(start, sure, kept);
+            Keep(start, possible, open);
+            for (int i = 0; i < kept.Length; i++) open[i] &= ~kept[i];
+            return;
         }
-        else
+        ulong limit = Limit(sure), larger = Limit(possible);
+        var steps = _draws.Steps;
+        for (int i = 0; i < kept.Length; i++)
         {
-            below = equal = 0;
-            for (int i = 0; i < 64; i++)
-            {
-                ulong draw = _draws[16 * run + i / 4] >> 16 * (i % 4) & 0xFFFF;
-                below |= (draw < limit >> 32 ? 1ul : 0) << i;
-                equal |= (draw == limit >> 32 ? 1ul : 0) << i;
-            }
+            var draws = Draws(start / 64 + i, steps);
+            kept[i] = Below(start / 64 + i, draws, limit);
+            open[i] = Below(start / 64 + i, draws, larger) & ~kept[i];
         }
+    }
+
+    static ulong Limit(double probability) => (ulong)Math.Clamp(Math.Round(probability * Steps), 0, Steps - 1);
+
+    // The 16 bits of each of the 64 elements of a run.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    (Vector512<ushort> First, Vector512<ushort> Second) Draws(long run, Vector512<ulong> steps) =>
+        (_draws.Eight(16 * run, steps).AsUInt16(), _draws.Eight(16 * run + 8, steps).AsUInt16());
+
+    // Which of them have numbers below the limit.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    ulong Below(long run, (Vector512<ushort> First, Vector512<ushort> Second) draws, ulong limit)
+    {
+        var edge = Vector512.Create((ushort)(limit >> 32));
+        ulong below = Bits(Vector512.LessThan(draws.First, edge), Vector512.LessThan(draws.Second, edge));
+        ulong equal = Bits(Vector512.Equals(draws.First, edge), Vector512.Equals(draws.Second, edge));
         return equal == 0 ? below : below | BelowLow(64 * run, equal, (uint)limit);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static ulong Bits(Vector512<ushort> first, Vector512<ushort> second) => first.ExtractMostSignificantBits() | second.ExtractMostSignificantBits() << 32;
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     ulong BelowLow(long start, ulong which, uint limit)

@@ -10,13 +10,24 @@ namespace Recall.Numerics;
 /// </summary>
 static class Masked
 {
-    /// <summary>The bits of elements 0 … 15 in a word.</summary>
-    public static Vector512<uint> Bits =>
-        Vector512.Create(1u, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7, 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15);
+    // The bits of elements 0 … 15 in a word.
+    static Vector512<uint> Bits
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Vector512.Create(1u, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7, 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15);
+    }
+
+    // The bits of elements 0, 2 … 30.
+    static Vector512<uint> EvenBits
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Vector512.Create(
+            1u, 1 << 2, 1 << 4, 1 << 6, 1 << 8, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26, 1 << 28, 1 << 30);
+    }
 
     /// <summary>
-    /// Σ |x_i − b_i| over all elements and over those that are kept. Of each run of 64, the magnitudes of one lane (<see cref="Lanes{T}.Pair"/>) are
-    /// added in float32, and these sums of four in float64; what is left of the last run follows one by one: the same bits at every vector width.
+    /// Σ |x_i − b_i| over all elements and over those that are kept. Of each run of 64, elements 2i, 2i + 1, 2i + 32 and 2i + 33
+    /// are added in float32, and these sums go to lane i mod 16 in float64; what is left of the last run follows one by one: the same bits at every vector width.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static (double All, double Kept) Magnitudes<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> b, ReadOnlySpan<ulong> mask) where T : unmanaged
@@ -26,12 +37,12 @@ static class Masked
         ref uint words = ref Unsafe.As<ulong, uint>(ref MemoryMarshal.GetReference(mask));
         nuint i = 0, n = (nuint)x.Length;
         Vector512<double> all1 = Vector512<double>.Zero, all2 = all1, kept1 = all1, kept2 = all1;
-        var (first, second) = Lanes<T>.PairBits;
+        Vector512<uint> even = EvenBits, odd = even << 1;
         for (; i + 64 <= n; i += 64)
         {
             Vector512<float> all = Vector512<float>.Zero, kept = all;
-            Add(ref from, ref origin, i, Unsafe.Add(ref words, i / 32), first, second, ref all, ref kept);
-            Add(ref from, ref origin, i + 32, Unsafe.Add(ref words, i / 32 + 1), first, second, ref all, ref kept);
+            Add(ref from, ref origin, i, Unsafe.Add(ref words, i / 32), even, odd, ref all, ref kept);
+            Add(ref from, ref origin, i + 32, Unsafe.Add(ref words, i / 32 + 1), even, odd, ref all, ref kept);
             all1 += Sums.Widen(all.GetLower());
             all2 += Sums.Widen(all.GetUpper());
             kept1 += Sums.Widen(kept.GetLower());
@@ -50,18 +61,18 @@ static class Masked
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static void Add<T>(
-        ref T x, ref T b, nuint at, uint mask, Vector512<uint> first, Vector512<uint> second, ref Vector512<float> all, ref Vector512<float> kept)
+        ref T x, ref T b, nuint at, uint mask, Vector512<uint> even, Vector512<uint> odd, ref Vector512<float> all, ref Vector512<float> kept)
         where T : unmanaged
     {
         var ((x1, x2), (b1, b2)) = (Lanes<T>.Pair(ref x, at), Lanes<T>.Pair(ref b, at));
         var (one, other, bits) = (Vector512.Abs(x1 - b1), Vector512.Abs(x2 - b2), Vector512.Create(mask));
         all = all + one + other;
-        kept = kept + Select(bits, first, one, Vector512<float>.Zero) + Select(bits, second, other, Vector512<float>.Zero);
+        kept = kept + Select(bits, even, one, Vector512<float>.Zero) + Select(bits, odd, other, Vector512<float>.Zero);
     }
 
-    /// <summary>y = x − b where it is kept, else 0.</summary>
+    /// <summary>y = a (x − b) where it is kept, else 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Subtract<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> b, ReadOnlySpan<ulong> mask, Span<float> y) where T : unmanaged
+    public static void ScaleDifference<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> b, ReadOnlySpan<ulong> mask, float a, Span<float> y) where T : unmanaged
     {
         Check(x, b, mask);
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
@@ -69,12 +80,17 @@ static class Masked
         ref float to = ref MemoryMarshal.GetReference(y);
         ref ushort words = ref Unsafe.As<ulong, ushort>(ref MemoryMarshal.GetReference(mask));
         nuint i = 0, n = (nuint)x.Length;
+        Vector512<float> factor = Vector512.Create(a);
+        Vector512<uint> places = Bits;
         if (Vector128.IsHardwareAccelerated)
         {
             for (; i + 16 <= n; i += 16)
-                Select(Vector512.Create((uint)Unsafe.Add(ref words, i / 16)), Bits, Lanes<T>.Sixteen(ref from, i) - Lanes<T>.Sixteen(ref origin, i), Vector512<float>.Zero).StoreUnsafe(ref to, i);
+            {
+                var scaled = (Lanes<T>.Sixteen(ref from, i) - Lanes<T>.Sixteen(ref origin, i)) * factor;
+                Select(Vector512.Create((uint)Unsafe.Add(ref words, i / 16)), places, scaled, Vector512<float>.Zero).StoreUnsafe(ref to, i);
+            }
         }
-        for (; i < n; i++) y[(int)i] = Holds(mask, i) ? Lanes<T>.One(ref from, i) - Lanes<T>.One(ref origin, i) : 0;
+        for (; i < n; i++) y[(int)i] = Holds(mask, i) ? (Lanes<T>.One(ref from, i) - Lanes<T>.One(ref origin, i)) * a : 0;
     }
 
     /// <summary>y = y + a (x − b) where it is kept.</summary>
@@ -87,14 +103,15 @@ static class Masked
         ref float to = ref MemoryMarshal.GetReference(y);
         ref ushort words = ref Unsafe.As<ulong, ushort>(ref MemoryMarshal.GetReference(mask));
         nuint i = 0, n = (nuint)x.Length;
-        var factor = Vector512.Create(a);
+        Vector512<float> factor = Vector512.Create(a);
+        Vector512<uint> places = Bits;
         if (Vector128.IsHardwareAccelerated)
         {
             for (; i + 16 <= n; i += 16)
             {
                 var sum = Vector512.LoadUnsafe(ref to, i);
                 var bits = Vector512.Create((uint)Unsafe.Add(ref words, i / 16));
-                Select(bits, Bits, sum + (Lanes<T>.Sixteen(ref from, i) - Lanes<T>.Sixteen(ref origin, i)) * factor, sum).StoreUnsafe(ref to, i);
+                Select(bits, places, sum + (Lanes<T>.Sixteen(ref from, i) - Lanes<T>.Sixteen(ref origin, i)) * factor, sum).StoreUnsafe(ref to, i);
             }
         }
         for (; i < n; i++)

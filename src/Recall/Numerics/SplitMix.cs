@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Recall.Numerics;
 
@@ -38,20 +39,40 @@ readonly struct SplitMix
         }
     }
 
+    /// <summary>What <see cref="Eight(long, Vector512{ulong})"/> asks for, once before a loop.</summary>
+    public Vector512<ulong> Steps
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Times(Vector512<ulong>.Indices, _gamma);
+    }
+
     /// <summary>Words index … index + 7.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Vector512<ulong> Eight(long index) =>
-        Mix(Vector512.Create(_seed + (ulong)index * _gamma) + Vector512<ulong>.Indices * Vector512.Create(_gamma));
+    public Vector512<ulong> Eight(long index, Vector512<ulong> steps) => Mix(Vector512.Create(_seed + (ulong)index * _gamma) + steps);
 
     /// <summary>The words of eight places.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Vector512<ulong> Eight(Vector512<ulong> indices) => Mix(Vector512.Create(_seed) + indices * Vector512.Create(_gamma));
+    public Vector512<ulong> Eight(Vector512<ulong> indices) => Mix(Vector512.Create(_seed) + Times(indices, _gamma));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static Vector512<ulong> Mix(Vector512<ulong> x)
     {
-        x = (x ^ (x >> 30)) * Vector512.Create(First);
-        x = (x ^ (x >> 27)) * Vector512.Create(Second);
+        x = Times(x ^ (x >> 30), First);
+        x = Times(x ^ (x >> 27), Second);
         return x ^ (x >> 31);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Vector512<ulong> Times(Vector512<ulong> x, ulong factor) => Avx512DQ.IsSupported || !Avx2.IsSupported
+        ? x * Vector512.Create(factor)
+        : Vector512.Create(Times(x.GetLower(), factor), Times(x.GetUpper(), factor));
+
+    // Of halves: AVX2 has no product of 64 bits, and the runtime would make one number at a time.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Vector256<ulong> Times(Vector256<ulong> x, ulong factor)
+    {
+        Vector256<uint> low = Vector256.Create(factor).AsUInt32(), high = Vector256.Create(factor >> 32).AsUInt32();
+        var crossed = Avx2.Multiply((x >> 32).AsUInt32(), low) + Avx2.Multiply(x.AsUInt32(), high);
+        return Avx2.Multiply(x.AsUInt32(), low) + (crossed << 32);
     }
 }
