@@ -9,7 +9,9 @@ namespace Recall.Methods;
 /// The passes of <see cref="TaskVectorMethod"/> where chance says which elements are kept: one for the L1 norms where they are restored, then the sum.
 /// The first keeps its masks for the second, as far as they have room; others are drawn again.
 /// </summary>
-sealed class MaskedMerge(TensorInputs inputs, ImmutableArray<MaskedMerge.Vector> vectors, bool electsSign, bool normalize, bool rescale, double factor) : TensorMerge
+sealed class MaskedMerge(
+    TensorInputs inputs, ImmutableArray<MaskedMerge.Vector> vectors, bool electsSign, bool normalize, bool rescale, double factor, long room = MaskedMerge.MaskBytes)
+    : TensorMerge
 {
     const double SmallestNorm = 1e-7;
 
@@ -22,7 +24,7 @@ sealed class MaskedMerge(TensorInputs inputs, ImmutableArray<MaskedMerge.Vector>
     readonly int[] _voters = [.. vectors.Select(vector => vector.Input)];
     readonly float[] _weights = [.. vectors.Select(vector => (float)vector.Weight)];
     readonly float[] _scales = [.. vectors.Select(vector => (float)vector.Weight)];     // with the factors that restore the norms, after the pass
-    readonly Lazy<ulong[][]> _masks = new(() => [.. vectors.Select(vector => vector.Mask is null || !rescale ? [] : Room(inputs.Shape.Elements, vectors.Length))]);
+    readonly Lazy<ulong[][]> _masks = new(() => [.. vectors.Select(vector => vector.Mask is null || !rescale ? [] : Rent(inputs.Shape.Elements, room / vectors.Length))]);
 
     // Infinity minus infinity is NaN: norms of all vectors show it.
     public override bool ShowsDamage { get; } = rescale && vectors.All(vector => vector.Mask is not null);
@@ -33,8 +35,9 @@ sealed class MaskedMerge(TensorInputs inputs, ImmutableArray<MaskedMerge.Vector>
 
     public override (int Sums, int Counts) Reduction(int pass) => (2 * vectors.Length, 0);
 
-    static ulong[] Room(long elements, int vectors) =>
-        ArrayPool<ulong>.Shared.Rent((int)Math.Min((elements + 63) / 64, MaskBytes / sizeof(ulong) / BitOperations.RoundUpToPowerOf2((uint)vectors)));
+    // The pool gives powers of two.
+    static ulong[] Rent(long elements, long bytes) => bytes < sizeof(ulong) ? [] : ArrayPool<ulong>.Shared.Rent(
+        (int)Math.Min((elements + 63) / 64, 1L << BitOperations.Log2((ulong)bytes / sizeof(ulong))));
 
     internal override void End()
     {
