@@ -24,7 +24,7 @@ sealed class MaskedMerge(
     readonly int[] _voters = [.. vectors.Select(vector => vector.Input)];
     readonly float[] _weights = [.. vectors.Select(vector => (float)vector.Weight)];
     readonly float[] _scales = [.. vectors.Select(vector => (float)vector.Weight)];     // with the factors that restore the norms, after the pass
-    readonly Lazy<ulong[][]> _masks = new(() => [.. vectors.Select(vector => vector.Mask is null || !rescale ? [] : Rent(inputs.Shape.Elements, room / vectors.Length))]);
+    readonly Lazy<ulong[][]> _masks = new(() => [.. vectors.Select(vector => vector.Mask is null || !rescale ? [] : Rent(inputs, room / vectors.Length))]);
 
     // Infinity minus infinity is NaN: norms of all vectors show it.
     public override bool ShowsDamage { get; } = rescale && vectors.All(vector => vector.Mask is not null);
@@ -35,9 +35,13 @@ sealed class MaskedMerge(
 
     public override (int Sums, int Counts) Reduction(int pass) => (2 * vectors.Length, 0);
 
-    // The pool gives powers of two.
-    static ulong[] Rent(long elements, long bytes) => bytes < sizeof(ulong) ? [] : ArrayPool<ulong>.Shared.Rent(
-        (int)Math.Min((elements + 63) / 64, 1L << BitOperations.Log2((ulong)bytes / sizeof(ulong))));
+    internal override long KeptBytes => rescale ? sizeof(ulong) * WordsKept(inputs, room / vectors.Length) * vectors.Count(vector => vector.Mask is not null) : 0;
+
+    static ulong[] Rent(TensorInputs inputs, long bytes) => ArrayPool<ulong>.Shared.Rent((int)WordsKept(inputs, bytes));
+
+    // The pool's arrays are powers of two.
+    static long WordsKept(TensorInputs inputs, long bytes) =>
+        bytes < sizeof(ulong) ? 0 : Math.Min((inputs.Shape.Elements + 63) / 64, 1L << BitOperations.Log2((ulong)bytes / sizeof(ulong)));
 
     internal override void End()
     {

@@ -38,6 +38,9 @@ public abstract class TensorMerge
     /// <summary>The output of a strip.</summary>
     public abstract void Apply(in Strip strip, Span<float> output);
 
+    /// <summary>Bytes that are kept from pass to pass, beside sums and counters.</summary>
+    internal virtual long KeptBytes => 0;
+
     /// <summary>Gives back what was borrowed for the tensor, after its last strip.</summary>
     internal virtual void End() { }
 }
