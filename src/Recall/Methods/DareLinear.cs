@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Recall.Numerics;
 
 namespace Recall.Methods;
 
@@ -21,6 +20,6 @@ public sealed class DareLinear : TaskVectorMethod
     /// <inheritdoc/>
     public override ImmutableArray<MethodParameter> Parameters => Common(normalize: false, rescale: true);
 
-    internal override Sparsifier? Sparsify(TensorInputs inputs, int model, double density) =>
-        new RandomSparsifier(new CounterRandom(inputs.Seed, inputs.Name, inputs.Models[model]), density);
+    internal override ElementMask? Draw(TensorInputs inputs, int model, double density) =>
+        RandomMask.Of(inputs, model, density);
 }

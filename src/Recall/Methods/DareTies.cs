@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Recall.Numerics;
 
 namespace Recall.Methods;
 
@@ -23,6 +22,6 @@ public sealed class DareTies : TaskVectorMethod
 
     internal override bool ElectsSign => true;
 
-    internal override Sparsifier? Sparsify(TensorInputs inputs, int model, double density) =>
-        new RandomSparsifier(new CounterRandom(inputs.Seed, inputs.Name, inputs.Models[model]), density);
+    internal override ElementMask? Draw(TensorInputs inputs, int model, double density) =>
+        RandomMask.Of(inputs, model, density);
 }

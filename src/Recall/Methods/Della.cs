@@ -18,13 +18,13 @@ public sealed class Della : TaskVectorMethod
     public override bool IsRandom => true;
 
     /// <inheritdoc/>
-    public override ImmutableArray<MethodParameter> Parameters => [.. Common(normalize: true, rescale: true), new("epsilon", MagPruneSparsifier.DefaultEpsilon, PerModel: true)];
+    public override ImmutableArray<MethodParameter> Parameters => [.. Common(normalize: true, rescale: true), new("epsilon", MagPruneMask.DefaultEpsilon, PerModel: true)];
 
     /// <inheritdoc/>
-    public override string? Check(TensorInputs inputs) => base.Check(inputs) ?? MagPruneSparsifier.Check(inputs);
+    public override string? Check(TensorInputs inputs) => base.Check(inputs) ?? MagPruneMask.Check(inputs);
 
     internal override bool ElectsSign => true;
 
-    internal override Sparsifier? Sparsify(TensorInputs inputs, int model, double density) =>
-        MagPruneSparsifier.Of(inputs, model, density);
+    internal override ElementMask? Draw(TensorInputs inputs, int model, double density) =>
+        MagPruneMask.Of(inputs, model, density);
 }

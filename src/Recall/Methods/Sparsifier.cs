@@ -3,9 +3,6 @@ namespace Recall.Methods;
 /// <summary>Which elements of one model's task vector are kept; the others become 0. State of one tensor.</summary>
 abstract class Sparsifier
 {
-    /// <summary>True where strips must be whole rows.</summary>
-    public virtual bool WholeRows => false;
-
     /// <summary>Reduce passes that it needs before <see cref="Clear"/>, as far as is known.</summary>
     public virtual int Passes => 0;
 

@@ -54,14 +54,10 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
     readonly float[] _weights = [.. vectors.Select(vector => (float)vector.Weight)];
     readonly float[] _scales = [.. vectors.Select(vector => (float)vector.Scale)];
 
-    // Infinity minus infinity and 0 times infinity are NaN; an election of signs or a sparsifier would drop them, but norms that are taken at once show them.
-    public override bool ShowsDamage { get; } = vectors.All(vector => vector.Sparsifier is null)
-        ? !electsSign
-        : vectors.All(vector => vector.Sparsifier is { Passes: 0 } && vector.Passes == 1);
+    // Infinity minus infinity and 0 times infinity are NaN; an election of signs or a sparsifier would drop them.
+    public override bool ShowsDamage { get; } = !electsSign && vectors.All(vector => vector.Sparsifier is null);
 
     readonly bool _isPlain = !electsSign && vectors.All(vector => vector.Sparsifier is null);
-
-    public override bool WholeRows => vectors.Any(vector => vector.Sparsifier is { WholeRows: true });
 
     public override int Passes => vectors.IsEmpty ? 0 : vectors.Max(vector => vector.Passes + Delay(vector));
 

@@ -23,7 +23,10 @@ public abstract class TaskVectorMethod : MergeMethod
     internal virtual bool ElectsSign => false;
 
     /// <summary>What sparsifies a model's task vector of a density below 1.</summary>
-    internal abstract Sparsifier? Sparsify(TensorInputs inputs, int model, double density);
+    internal virtual Sparsifier? Sparsify(TensorInputs inputs, int model, double density) => null;
+
+    /// <summary>What says by chance which elements of a model's task vector of a density below 1 are kept.</summary>
+    internal virtual ElementMask? Draw(TensorInputs inputs, int model, double density) => null;
 
     /// <summary>The parameters of the family, with the method's defaults; <c>int8_mask</c> is accepted and changes nothing.</summary>
     internal static ImmutableArray<MethodParameter> Common(bool normalize, bool rescale) =>
@@ -54,12 +57,16 @@ public abstract class TaskVectorMethod : MergeMethod
         bool rescale = inputs.Values.GetValueOrDefault("rescale") != 0, normalize = inputs.Flag("normalize");
         double lambda = inputs.Values["lambda"], sum = inputs.Others.Sum(i => weights[i]);
         if (normalize && !ElectsSign && Math.Abs(sum) >= SmallestDivisor) lambda /= sum;
-        return new TaskVectorMerge(inputs.BaseIndex, [.. inputs.Others.Select(Vector)], ElectsSign, normalize, lambda);
+        ImmutableArray<MaskedMerge.Vector> drawn = [.. inputs.Others.Select(i => new MaskedMerge.Vector(i, weights[i], Density(i) < 1 ? Draw(inputs, i, Density(i)) : null))];
+        return drawn.Any(vector => vector.Mask is not null)
+            ? new MaskedMerge(inputs, drawn, ElectsSign, normalize, rescale, lambda)
+            : new TaskVectorMerge(inputs.BaseIndex, [.. inputs.Others.Select(Vector)], ElectsSign, normalize, lambda);
+
+        double Density(int model) => inputs.PerModel.TryGetValue("density", out var densities) ? densities[model] : 1;
 
         TaskVectorMerge.Vector Vector(int model)
         {
-            double density = inputs.PerModel.TryGetValue("density", out var densities) ? densities[model] : 1;
-            var sparsifier = density < 1 ? Sparsify(inputs, model, density) : null;
+            var sparsifier = Density(model) < 1 ? Sparsify(inputs, model, Density(model)) : null;
             return new(model, weights[model], sparsifier, rescale && sparsifier is not null);
         }
     }

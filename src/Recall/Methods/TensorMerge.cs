@@ -37,6 +37,12 @@ public abstract class TensorMerge
 
     /// <summary>The output of a strip.</summary>
     public abstract void Apply(in Strip strip, Span<float> output);
+
+    /// <summary>Bytes that are kept from pass to pass, beside sums and counters.</summary>
+    internal virtual long KeptBytes => 0;
+
+    /// <summary>Gives back what was borrowed for the tensor, after its last strip.</summary>
+    internal virtual void End() { }
 }
 
 /// <summary>A run of elements of one tensor in all models, as float32.</summary>
@@ -82,6 +88,9 @@ public readonly ref struct Strip
             return _values;
         }
     }
+
+    /// <summary>The float32 buffers behind <see cref="this[int]"/>, one an input and at least as long as the strip, for a method that fills them itself.</summary>
+    internal ReadOnlySpan<float[]> Buffers => _values;
 
     /// <summary>True where <see cref="BFloat16s"/> gives the inputs as they lie in their files.</summary>
     internal bool HoldsBFloat16 => _stored is not null;

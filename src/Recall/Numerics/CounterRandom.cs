@@ -1,8 +1,7 @@
 using System.Buffers.Binary;
+using System.Numerics;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -10,98 +9,140 @@ namespace Recall.Numerics;
 
 /// <summary>
 /// Random numbers by position: number i depends on the key and on i alone, so that they are the same on any number of threads, in any order and
-/// after any interruption. Key: SHA-256 of seed, tensor name and model. Number: a 32-bit mixer of three rounds (xor-shift, odd multiplier, as in
-/// C. Wellons' triple32) with a word of the key in every round; blocks of 2^32 numbers have keys of their own.
+/// after any interruption. Key: SHA-256 of seed, tensor name and model, which gives two generators (<see cref="SplitMix"/>): one of 32-bit numbers,
+/// and one of which each element draws 16 bits to be kept or not.
 /// </summary>
 readonly struct CounterRandom
 {
-    const uint First = 0xED5A_D4BB, Second = 0xAC4C_1B51, Third = 0x3184_8BAB;
+    const double Steps = 1L << 48;
 
-    readonly uint _key0, _key1, _key2, _key3;
+    readonly SplitMix _numbers, _draws;
 
     /// <summary>The numbers of one tensor and model under a seed.</summary>
     public CounterRandom(long seed, string tensor, int model)
     {
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(Encoding.UTF8.GetBytes(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{seed} {model} {tensor}")), hash);
-        _key0 = BinaryPrimitives.ReadUInt32LittleEndian(hash);
-        _key1 = BinaryPrimitives.ReadUInt32LittleEndian(hash[4..]);
-        _key2 = BinaryPrimitives.ReadUInt32LittleEndian(hash[8..]);
-        _key3 = BinaryPrimitives.ReadUInt32LittleEndian(hash[12..]);
+        _numbers = new(BinaryPrimitives.ReadUInt64LittleEndian(hash), BinaryPrimitives.ReadUInt64LittleEndian(hash[8..]));
+        _draws = new(BinaryPrimitives.ReadUInt64LittleEndian(hash[16..]), BinaryPrimitives.ReadUInt64LittleEndian(hash[24..]));
     }
 
     /// <summary>Number i: uniform over all 32-bit values.</summary>
-    public uint this[long index]
+    public uint this[long index] => (uint)(_numbers[index] >> 32);
+
+    /// <summary>
+    /// Says of each element whether it is kept, with a probability: where the 48-bit number of element i is below it. The upper 16 bits are a quarter of
+    /// a word of its own; only where they are those of the probability is number i asked for the other 32.
+    /// </summary>
+    /// <param name="start">Index of the first element.</param>
+    /// <param name="probability">From 0 to 1, in steps of 2^−48.</param>
+    /// <param name="kept">Gets a bit an element, the lowest first: 1 where it is kept. Up to a multiple of 64 elements.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Keep(long start, double probability, Span<ulong> kept)
     {
-        get
+        if (probability >= 1)
         {
-            var (key0, key1, key2) = Block(index >> 32);
-            uint x = (uint)index ^ key0;
-            x = (x ^ (x >> 17)) * First;
-            x = ((x ^ (x >> 11)) + key1) * Second;
-            x = ((x ^ (x >> 15)) ^ key2) * Third;
-            return x ^ (x >> 14);
+            kept.Fill(ulong.MaxValue);
+            return;
+        }
+        ulong limit = Limit(probability);
+        var steps = _draws.Steps;
+        long run = start >> 6;
+        int shift = (int)start & 63;
+        if (shift == 0)
+        {
+            for (int i = 0; i < kept.Length; i++) kept[i] = Below(run + i, Draws(run + i, steps), limit);
+            return;
+        }
+        ulong bits = kept.IsEmpty ? 0 : Below(run, Draws(run, steps), limit);
+        for (int i = 0; i < kept.Length; i++)
+        {
+            ulong next = Below(run + i + 1, Draws(run + i + 1, steps), limit);
+            kept[i] = bits >> shift | next << (64 - shift);
+            bits = next;
         }
     }
 
-    /// <summary>Keeps each value with a probability and sets the others to 0.</summary>
-    /// <param name="start">Index of the first value.</param>
-    /// <param name="probability">From 0 to 1, in steps of 2^−32.</param>
-    /// <param name="values">The values.</param>
-    public void Keep(long start, double probability, Span<float> values)
+    /// <summary>What <see cref="Keep"/> keeps with a probability, and which others it would keep with a larger one.</summary>
+    /// <param name="start">Index of the first element.</param>
+    /// <param name="sure">The smaller probability.</param>
+    /// <param name="possible">The larger one, below 1.</param>
+    /// <param name="kept">Gets a bit an element: 1 where it is kept anyway.</param>
+    /// <param name="open">Gets a bit an element, as many: 1 where it is kept with the larger probability only.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Split(long start, double sure, double possible, Span<ulong> kept, Span<ulong> open)
     {
-        if (probability >= 1) return;
-        uint limit = (uint)Math.Min(Math.Round(probability * 4294967296.0), uint.MaxValue);
-        ref uint bits = ref Unsafe.As<float, uint>(ref MemoryMarshal.GetReference(values));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(open.Length, kept.Length);
+        if (start % 64 != 0)
+        {
+            Keep(start, sure, kept);
+            Keep(start, possible, open);
+            for (int i = 0; i < kept.Length; i++) open[i] &= ~kept[i];
+            return;
+        }
+        ulong limit = Limit(sure), larger = Limit(possible);
+        var steps = _draws.Steps;
+        for (int i = 0; i < kept.Length; i++)
+        {
+            var draws = Draws(start / 64 + i, steps);
+            kept[i] = Below(start / 64 + i, draws, limit);
+            open[i] = Below(start / 64 + i, draws, larger) & ~kept[i];
+        }
+    }
+
+    static ulong Limit(double probability) => (ulong)Math.Clamp(Math.Round(probability * Steps), 0, Steps - 1);
+
+    // The 16 bits of each of the 64 elements of a run.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    (Vector512<ushort> First, Vector512<ushort> Second) Draws(long run, Vector512<ulong> steps) =>
+        (_draws.Eight(16 * run, steps).AsUInt16(), _draws.Eight(16 * run + 8, steps).AsUInt16());
+
+    // Which of them have numbers below the limit.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    ulong Below(long run, (Vector512<ushort> First, Vector512<ushort> Second) draws, ulong limit)
+    {
+        var edge = Vector512.Create((ushort)(limit >> 32));
+        ulong below = Bits(Vector512.LessThan(draws.First, edge), Vector512.LessThan(draws.Second, edge));
+        ulong equal = Bits(Vector512.Equals(draws.First, edge), Vector512.Equals(draws.Second, edge));
+        return equal == 0 ? below : below | BelowLow(64 * run, equal, (uint)limit);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static ulong Bits(Vector512<ushort> first, Vector512<ushort> second) => first.ExtractMostSignificantBits() | second.ExtractMostSignificantBits() << 32;
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    ulong BelowLow(long start, ulong which, uint limit)
+    {
+        ulong below = 0;
+        for (; which != 0; which &= which - 1)
+        {
+            int i = BitOperations.TrailingZeroCount(which);
+            below |= (this[start + i] < limit ? 1ul : 0) << i;
+        }
+        return below;
+    }
+
+    /// <summary>Numbers below a limit, of the lower halves of the words whose upper ones are the 32-bit numbers: the whole part of limit · number / 2^32.</summary>
+    /// <param name="start">Index of the first element.</param>
+    /// <param name="places">Which elements, from the first on.</param>
+    /// <param name="limit">Their limit, below 2^31.</param>
+    /// <param name="numbers">Gets the numbers; as long as the places.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Numbers(long start, ReadOnlySpan<int> places, int limit, Span<int> numbers)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(numbers.Length, places.Length);
         int i = 0;
         if (Vector128.IsHardwareAccelerated)
         {
-            var edge = Vector512.Create(limit);
-            for (; i + 16 <= values.Length && InOneBlock(start + i); i += 16)
-                (Vector512.LoadUnsafe(ref bits, (nuint)i) & Vector512.LessThan(Sixteen(start + i), edge)).StoreUnsafe(ref bits, (nuint)i);
-        }
-        for (; i < values.Length; i++)
-            if (this[start + i] >= limit) values[i] = 0;
-    }
-
-    /// <summary>
-    /// Keeps each value whose number is below <paramref name="surely"/>, sets to 0 those whose number is at least <paramref name="never"/>, and lists the
-    /// others. Returns how many these are.
-    /// </summary>
-    /// <param name="start">Index of the first value.</param>
-    /// <param name="surely">The first limit.</param>
-    /// <param name="never">The second limit, at least the first.</param>
-    /// <param name="values">The values.</param>
-    /// <param name="places">Gets the places among the values of those that are undecided; has room for all.</param>
-    /// <param name="numbers">Gets their numbers, from <paramref name="surely"/> on; has room for all.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public int Keep(long start, uint surely, uint never, Span<float> values, Span<int> places, Span<uint> numbers)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(places.Length, values.Length);
-        ArgumentOutOfRangeException.ThrowIfLessThan(numbers.Length, values.Length);
-        ref uint bits = ref Unsafe.As<float, uint>(ref MemoryMarshal.GetReference(values));
-        int i = 0, count = 0;
-        if (Avx512F.IsSupported)
-        {
-            var (least, span) = (Vector512.Create(surely), Vector512.Create(never - surely));
-            for (; i + 16 <= values.Length && InOneBlock(start + i); i += 16)
+            var (first, factor, low) = (Vector512.Create((ulong)start), Vector512.Create((ulong)limit), Vector512.Create((ulong)uint.MaxValue));
+            for (; i + 8 <= places.Length; i += 8)
             {
-                var number = Sixteen(start + i);
-                var (above, below) = (number - least, Vector512.LessThan(number, Vector512.Create(never)));
-                var undecided = Vector512.LessThan(above, span);    // wraps, and is large, for numbers below the first limit
-                (Vector512.LoadUnsafe(ref bits, (nuint)i) & below).StoreUnsafe(ref bits, (nuint)i);
-                Avx512F.Compress(Vector512<uint>.Zero, undecided, above).StoreUnsafe(ref numbers[0], (nuint)count);
-                Avx512F.Compress(Vector512<int>.Zero, undecided.AsInt32(), Vector512.Create(i) + Vector512<int>.Indices).StoreUnsafe(ref places[0], (nuint)count);
-                count += System.Numerics.BitOperations.PopCount(undecided.ExtractMostSignificantBits());
+                var (lower, upper) = Vector256.Widen(Vector256.Create(places[i..]).AsUInt32());
+                var number = (_numbers.Eight(first + Vector512.Create(lower, upper)) & low) * factor >> 32;
+                Vector256.Narrow(number.GetLower(), number.GetUpper()).AsInt32().CopyTo(numbers[i..]);
             }
         }
-        for (; i < values.Length; i++)
-        {
-            uint number = this[start + i];
-            if (number >= never) values[i] = 0;
-            else if (number >= surely) (places[count], numbers[count++]) = (i, number - surely);
-        }
-        return count;
+        for (; i < places.Length; i++) numbers[i] = (int)((_numbers[start + places[i]] & uint.MaxValue) * (ulong)limit >> 32);
     }
 
     /// <summary>Adds normal numbers of mean 0: number i of the pair i, i ^ 1 by G. Box and M. Muller's formula (Ann. Math. Stat. 29, 1958).</summary>
@@ -119,29 +160,5 @@ readonly struct CounterRandom
             if (index == pair) values[i++] += (float)(radius * cosine);
             if (i < values.Length) values[i++] += (float)(radius * sine);
         }
-    }
-
-    static bool InOneBlock(long index) => (uint)index <= uint.MaxValue - 15;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    Vector512<uint> Sixteen(long index)
-    {
-        var (key0, key1, key2) = Block(index >> 32);
-        var x = (Vector512.Create((uint)index) + Vector512<uint>.Indices) ^ Vector512.Create(key0);
-        x = (x ^ Vector512.ShiftRightLogical(x, 17)) * Vector512.Create(First);
-        x = ((x ^ Vector512.ShiftRightLogical(x, 11)) + Vector512.Create(key1)) * Vector512.Create(Second);
-        x = ((x ^ Vector512.ShiftRightLogical(x, 15)) ^ Vector512.Create(key2)) * Vector512.Create(Third);
-        return x ^ Vector512.ShiftRightLogical(x, 14);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    (uint, uint, uint) Block(long block)
-    {
-        if (block == 0) return (_key0, _key1, _key2);
-        ulong x = ((ulong)block << 32 | _key3) + 0x9E37_79B9_7F4A_7C15;     // SplitMix64
-        x = (x ^ (x >> 30)) * 0xBF58_476D_1CE4_E5B9;
-        x = (x ^ (x >> 27)) * 0x94D0_49BB_1331_11EB;
-        x ^= x >> 31;
-        return (_key0 ^ (uint)x, _key1 ^ (uint)(x >> 32), _key2 + (uint)x);
     }
 }

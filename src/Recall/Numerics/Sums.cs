@@ -150,7 +150,8 @@ static class Sums
         return Vector512.Create(low, high);
     }
 
-    static double Add(Vector512<double> lanes)
+    /// <summary>The lanes, added in their order.</summary>
+    public static double Add(Vector512<double> lanes)
     {
         double sum = 0;
         for (int lane = 0; lane < 8; lane++) sum += lanes[lane];

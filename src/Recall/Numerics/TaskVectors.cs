@@ -63,6 +63,20 @@ static class TaskVectors
         }
     }
 
+    /// <summary>y = x − b.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Subtract<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> b, Span<float> y) where T : unmanaged
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(b.Length, x.Length);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
+        ref T from = ref MemoryMarshal.GetReference(x), origin = ref MemoryMarshal.GetReference(b);
+        ref float to = ref MemoryMarshal.GetReference(y);
+        nuint i = 0, n = (nuint)x.Length;
+        if (Vector128.IsHardwareAccelerated)
+            for (; i + 16 <= n; i += 16) (Lanes<T>.Sixteen(ref from, i) - Lanes<T>.Sixteen(ref origin, i)).StoreUnsafe(ref to, i);
+        for (; i < n; i++) y[(int)i] = Lanes<T>.One(ref from, i) - Lanes<T>.One(ref origin, i);
+    }
+
     /// <summary>
     /// TIES's election over M arrays: the sign of Σ v_m x_m is elected, + where it is 0; of the s_m x_m of that sign come the sum, and the sum of their
     /// weights w_m. Zeros never agree.
@@ -119,6 +133,59 @@ static class TaskVectors
             }
             sum[(int)i] = total;
             weight[(int)i] = divisor;
+        }
+    }
+
+    /// <summary>
+    /// TIES's election over M arrays: y = b + a Σ v_m / Σ w_m over the v_m that have the sign of the sum of all, + where that is 0; zeros never have it.
+    /// </summary>
+    /// <param name="b">The base.</param>
+    /// <param name="arrays">Arrays of at least the length of the results.</param>
+    /// <param name="which">Which of them are the v, in this order.</param>
+    /// <param name="weights">w, one a v; a sum of 0 counts as 1. Empty: nothing is divided.</param>
+    /// <param name="a">a.</param>
+    /// <param name="y">The results.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void AddElected<T>(
+        ReadOnlySpan<T> b, ReadOnlySpan<float[]> arrays, ReadOnlySpan<int> which, ReadOnlySpan<float> weights, float a, Span<float> y) where T : unmanaged
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(b.Length, y.Length);
+        if (!weights.IsEmpty) ArgumentOutOfRangeException.ThrowIfNotEqual(weights.Length, which.Length);
+        foreach (int m in which) ArgumentOutOfRangeException.ThrowIfLessThan(arrays[m].Length, y.Length);
+        ref T origin = ref MemoryMarshal.GetReference(b);
+        ref float to = ref MemoryMarshal.GetReference(y);
+        nuint i = 0, n = (nuint)y.Length;
+        if (Vector128.IsHardwareAccelerated)
+        {
+            Vector512<float> zero = Vector512<float>.Zero, factor = Vector512.Create(a);
+            for (; i + 16 <= n; i += 16)
+            {
+                Vector512<float> sum = zero, total = zero, divisor = zero;
+                foreach (int m in which) sum += Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(arrays[m]), i);
+                var minus = Vector512.AndNot(Vector512.Create(-0f), Vector512.GreaterThanOrEqual(sum, zero));     // turns the signs where the sum is not at least 0
+                for (int v = 0; v < which.Length; v++)
+                {
+                    var value = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(arrays[which[v]]), i);
+                    var agrees = Vector512.GreaterThan(value ^ minus, zero);
+                    total += value & agrees;
+                    if (!weights.IsEmpty) divisor += Vector512.Create(weights[v]) & agrees;
+                }
+                if (!weights.IsEmpty) total /= Vector512.ConditionalSelect(Vector512.Equals(divisor, zero), Vector512<float>.One, divisor);
+                (Lanes<T>.Sixteen(ref origin, i) + total * factor).StoreUnsafe(ref to, i);
+            }
+        }
+        for (; i < n; i++)
+        {
+            float sum = 0, total = 0, divisor = 0;
+            foreach (int m in which) sum += arrays[m][i];
+            for (int v = 0; v < which.Length; v++)
+            {
+                float value = arrays[which[v]][i];
+                if (!(sum >= 0 ? value > 0 : value < 0)) continue;
+                total += value;
+                divisor += weights.IsEmpty ? 0 : weights[v];
+            }
+            y[(int)i] = Lanes<T>.One(ref origin, i) + total / (divisor == 0 ? 1 : divisor) * a;
         }
     }
 

@@ -22,17 +22,19 @@ public sealed record MergeCost(long BytesToRead, long OutputBytes, long PeakMemo
         ImmutableArray<OutputTensor> tensors, ImmutableArray<OutputShard> shards, LayerWeighting? weighting, MergeOptions options)
     {
         bool forward = weighting is not null && options.WeightsFile is null;
-        long read = 0, parameters = 0, tile = 0;
+        long read = 0, parameters = 0, tile = 0, kept = 0;
         foreach (var tensor in tensors)
         {
             var stored = tensor.Sources.SelectMany(source => source.Stored).Distinct<StoredTensor>(ReferenceEqualityComparer.Instance).ToList();
             bool resident = forward && tensor.WeightLayer > 0;
-            int passes = resident || tensor.Copied is not null ? 1 : 1 + tensor.Merge(weighting, null).Passes;
+            var merge = tensor.Copied is null ? tensor.Merge(weighting, null) : null;
+            int passes = resident || merge is null ? 1 : 1 + merge.Passes;
+            kept = Math.Max(kept, merge?.KeptBytes ?? 0);
             read += passes * stored.Sum(each => each.Length);
             if (forward && tensor.Shape.Rank == 2 && !tensor.Inputs.IsEmbedding) parameters += tensor.Shape.Elements * weighting!.Models.Length;
             tile = Math.Max(tile, stored.Sum(each => Math.Min(each.Length, each.Encoding.Bytes(TileReader.TileElements + 256))));
         }
-        long memory = Runtime + options.Threads * (tile + 4L * TileReader.TileElements + 64L * 4 * TileReader.StripElements);
+        long memory = Runtime + kept + options.Threads * (tile + 4L * TileReader.TileElements + 64L * 4 * TileReader.StripElements);
         if (forward)
         {
             var layers = tensors.GroupBy(tensor => tensor.WeightLayer).Where(group => group.Key > 0);

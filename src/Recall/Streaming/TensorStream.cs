@@ -23,6 +23,7 @@ sealed class TensorStream(WorkerPool workers, OutputWriter writer)
             foreach (var each in reducing) each.EndPass(pass);
         }
         Each([.. work], (item, tile, worker) => written(item.Apply(tile, worker, writer)), cancellation);
+        foreach (var each in work) each.End();
     }
 
     void Each(ImmutableArray<TensorWork> work, Action<TensorWork, int, Worker> body, CancellationToken cancellation)

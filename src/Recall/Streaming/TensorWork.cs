@@ -111,6 +111,9 @@ sealed class TensorWork
         (_sums, _counts) = ([], []);
     }
 
+    /// <summary>Ends the tensor, after its last tile.</summary>
+    public void End() => _merge?.End();
+
     /// <summary>Merges one tile and writes it; returns its bytes in the output.</summary>
     public int Apply(int tile, Worker worker, OutputWriter writer)
     {

@@ -12,10 +12,13 @@ namespace Recall.Tests.Methods;
 sealed record MethodRun(MergeMethod Method, TensorInputs Inputs, float[][] Values)
 {
     /// <summary>Merges by tiles.</summary>
-    public float[] Merge(int threads = 1)
+    public float[] Merge(int threads = 1) => Merge(Method.Prepare(Inputs), threads);
+
+    /// <summary>Merges by tiles, in a way of its own.</summary>
+    public float[] Merge(TensorMerge merge, int threads)
     {
         var sources = Values.Select((values, i) => (TensorSource)new InMemory(Inputs.ModelNames[i], Inputs.Shape, values)).ToImmutableArray();
-        var work = new TensorWork(new OutputTensor(Inputs.Name, Inputs.Shape, DType.F32, sources, Method, Inputs), Method.Prepare(Inputs));
+        var work = new TensorWork(new OutputTensor(Inputs.Name, Inputs.Shape, DType.F32, sources, Method, Inputs), merge);
         var pool = new WorkerPool(threads, null);
         var merged = new float[Inputs.Shape.Elements];
         int pass = 0;
@@ -28,6 +31,7 @@ sealed record MethodRun(MergeMethod Method, TensorInputs Inputs, float[][] Value
         int tileElements = 0;
         pool.Run(1, (worker, tile) => tileElements = work.Tiles == 0 ? 0 : work.Merge(tile, worker).Length / sizeof(float), CancellationToken.None);
         pool.Run(work.Tiles, (worker, tile) => MemoryMarshal.Cast<byte, float>(work.Merge(tile, worker)).CopyTo(merged.AsSpan(tile * tileElements)), CancellationToken.None);
+        work.End();
         return merged;
     }
 

@@ -49,7 +49,7 @@ static class TaskVectorReference
         {
             "ties" => Largest(delta, density == 0 ? 0 : Math.Max(1, (int)(density * delta.Length))),
             "breadcrumbs" or "breadcrumbs_ties" => Middle(delta, (int)(density * delta.Length), (int)(inputs.PerModel["gamma"][model] * delta.Length)),
-            "dare_linear" or "dare_ties" => [.. delta.Select((_, i) => random[i] < Math.Round(density * 4294967296.0))],
+            "dare_linear" or "dare_ties" => Below(random, density, delta.Length),
             _ => MagPrune(delta, (int)inputs.Shape.RowLength, density, inputs.PerModel["epsilon"][model], random),
         };
         var sparse = delta.Select((value, i) => kept[i] ? value : 0).ToArray();
@@ -73,20 +73,26 @@ static class TaskVectorReference
         return kept;
     }
 
-    // Larger than another element of the row, which the number chooses: of equal ones the first is the smaller.
+    static bool[] Below(CounterRandom random, double probability, int count)
+    {
+        var bits = new ulong[(count + 63) / 64];
+        random.Keep(0, probability, bits);
+        return [.. Enumerable.Range(0, count).Select(i => (bits[i / 64] >> i % 64 & 1) != 0)];
+    }
+
+    // Larger than another element of the row, which a number of its own chooses: of equal ones the first is the smaller.
     static bool[] MagPrune(double[] delta, int row, double density, double epsilon, CounterRandom random)
     {
-        var kept = new bool[delta.Length];
-        ulong surely = (ulong)Math.Ceiling((density - epsilon) * 4294967296.0), span = (ulong)Math.Ceiling((density + epsilon) * 4294967296.0) - surely;
+        if (density <= 0 || row == 1) return Below(random, density, delta.Length);
+        bool[] kept = Below(random, density - epsilon, delta.Length), possible = Below(random, density + epsilon, delta.Length);
+        var number = new int[1];
         for (int i = 0; i < delta.Length; i++)
         {
-            kept[i] = random[i] < surely;
-            if (random[i] < surely || random[i] >= surely + span) continue;
-            ulong above = random[i] - surely;
-            int own = i % row, other = (int)(above * (((ulong)(row - 1) << 32) / span) >> 32);
-            if (other >= own) other++;
-            double difference = row == 1 ? 0 : Math.Abs(delta[i]) - Math.Abs(delta[i - own + other]);
-            kept[i] = row == 1 ? above < span / 2 : difference > 0 || (difference == 0 && own > other);
+            if (kept[i] || !possible[i]) continue;
+            random.Numbers(0, [i], row - 1, number);
+            int own = i % row, other = number[0] >= own ? number[0] + 1 : number[0];
+            double difference = Math.Abs(delta[i]) - Math.Abs(delta[i - own + other]);
+            kept[i] = difference > 0 || (difference == 0 && own > other);
         }
         return kept;
     }

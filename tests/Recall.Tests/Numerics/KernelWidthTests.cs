@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Security.Cryptography;
 using System.Text;
+using Recall.Methods;
 using Recall.Numerics;
 
 namespace Recall.Tests.Numerics;
@@ -89,8 +90,16 @@ public class KernelWidthTests
         float[] near = [.. row.Zip(otherRow, (one, another) => one + another / 64)];
         text.Append($"divergence of near rows {Softmax.Divergence<float>(row, near):R} ");
         text.Append($"{Softmax.Divergence<float>(row.AsSpan(0, 500), near.AsSpan(0, 500)):R}\n");
-        new CounterRandom(1, "tensor", 2).Keep(3, 0.4, row);
-        text.Append($"random {Hash(MemoryMarshal.AsBytes(row.AsSpan()))}\n");
+        var kept = new ulong[(Elements + 63) / 64];
+        new CounterRandom(1, "tensor", 2).Keep(3, 0.4, kept);
+        text.Append($"random {Hash(MemoryMarshal.AsBytes(kept.AsSpan()))}\n");
+        var (all, some) = Masked.Magnitudes<float>(row, otherRow, kept);
+        Masked.ScaleDifference<float>(row, otherRow, kept, 0.3f, sum);
+        Masked.AddScaledDifference<float>(near, otherRow, kept, -0.7f, sum);
+        TaskVectors.AddElected<float>(otherRow, [sum, row, near], [0, 2, 1], [0.5f, 1, 0.25f], 0.7f, small);
+        text.Append($"masked {all:R} {some:R} {Hash(MemoryMarshal.AsBytes(small.AsSpan()))}\n");
+        new MagPruneMask(new CounterRandom(1, "tensor", 2), 0.4, 0.2, 577).Keep<float>(577, row.AsSpan(0, 577 * 100), otherRow.AsSpan(0, 577 * 100), kept.AsSpan(0, (577 * 100 + 63) / 64));
+        text.Append($"magprune {Hash(MemoryMarshal.AsBytes(kept.AsSpan(0, 577 * 100 / 64)))}\n");
         GoldenText.Match("kernels.txt", text.ToString());
     }
 

@@ -84,6 +84,31 @@ public class MethodKernelTests
     }, damaged: true);
 
     [Fact]
+    public void AnElectionOfScaledVectorsIsAddedToTheBase() => ForAll((x, y, z) =>
+    {
+        float[] b = [.. x.Select((value, i) => value / 2 - i)];
+        float[][] voters = [y, z, x];
+        foreach (float[] weights in (float[][])[[], [0.3f, 0.7f, -0.3f]])
+        {
+            float[] wanted = new float[x.Length], got = new float[x.Length];
+            for (int i = 0; i < x.Length; i++)
+            {
+                float majority = 0, total = 0, divisor = 0;
+                for (int v = 0; v < 3; v++) majority += voters[v][i];
+                for (int v = 0; v < 3; v++)
+                {
+                    if (!(majority >= 0 ? voters[v][i] > 0 : voters[v][i] < 0)) continue;
+                    total += voters[v][i];
+                    divisor += weights.Length == 0 ? 0 : weights[v];
+                }
+                wanted[i] = b[i] + total / (divisor == 0 ? 1 : divisor) * 0.7f;
+            }
+            TaskVectors.AddElected<float>(Shifted(b, 1), Longer(x, y, z), [1, 2, 0], weights, 0.7f, got);
+            AssertSame(wanted, got);
+        }
+    }, damaged: true);
+
+    [Fact]
     public void ActiveElementsAreAddedAndCounted() => ForAll((x, y, z) =>
     {
         float[] factors = [1.25f, 0.75f], got = new float[x.Length], wanted = new float[x.Length];

@@ -1,0 +1,116 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using System.Numerics;
+using Recall.Numerics;
+
+namespace Recall.Methods;
+
+/// <summary>
+/// The passes of <see cref="TaskVectorMethod"/> where chance says which elements are kept: one for the L1 norms where they are restored, then the sum.
+/// The first keeps its masks for the second, as far as they have room; others are drawn again.
+/// </summary>
+sealed class MaskedMerge(
+    TensorInputs inputs, ImmutableArray<MaskedMerge.Vector> vectors, bool electsSign, bool normalize, bool rescale, double factor, long room = MaskedMerge.MaskBytes)
+    : TensorMerge
+{
+    const double SmallestNorm = 1e-7;
+
+    /// <summary>Masks that are kept, at most: 64 MiB a tensor.</summary>
+    public const long MaskBytes = 64 << 20;
+
+    /// <summary>One model's task vector; without a mask all of it is kept, and not rescaled.</summary>
+    public sealed record Vector(int Input, double Weight, ElementMask? Mask);
+
+    readonly int[] _voters = [.. vectors.Select(vector => vector.Input)];
+    readonly float[] _weights = [.. vectors.Select(vector => (float)vector.Weight)];
+    readonly float[] _scales = [.. vectors.Select(vector => (float)vector.Weight)];     // with the factors that restore the norms, after the pass
+    readonly Lazy<ulong[][]> _masks = new(() => [.. vectors.Select(vector => vector.Mask is null || !rescale ? [] : Rent(inputs, room / vectors.Length))]);
+
+    // Infinity minus infinity is NaN: norms of all vectors show it.
+    public override bool ShowsDamage { get; } = rescale && vectors.All(vector => vector.Mask is not null);
+
+    public override bool WholeRows => vectors.Any(vector => vector.Mask is { WholeRows: true });
+
+    public override int Passes => rescale ? 1 : 0;
+
+    public override (int Sums, int Counts) Reduction(int pass) => (2 * vectors.Length, 0);
+
+    internal override long KeptBytes => rescale ? sizeof(ulong) * WordsKept(inputs, room / vectors.Length) * vectors.Count(vector => vector.Mask is not null) : 0;
+
+    static ulong[] Rent(TensorInputs inputs, long bytes) => ArrayPool<ulong>.Shared.Rent((int)WordsKept(inputs, bytes));
+
+    // The pool's arrays are powers of two.
+    static long WordsKept(TensorInputs inputs, long bytes) =>
+        bytes < sizeof(ulong) ? 0 : Math.Min((inputs.Shape.Elements + 63) / 64, 1L << BitOperations.Log2((ulong)bytes / sizeof(ulong)));
+
+    internal override void End()
+    {
+        if (!_masks.IsValueCreated) return;
+        foreach (ulong[] masks in _masks.Value) ArrayPool<ulong>.Shared.Return(masks);
+    }
+
+    public override void Reduce(int pass, in Strip strip, Span<double> sums, Span<long> counts)
+    {
+        if (strip.HoldsBFloat16) Reduce<BFloat16>(strip, sums);
+        else Reduce<float>(strip, sums);
+    }
+
+    void Reduce<T>(in Strip strip, Span<double> sums) where T : unmanaged
+    {
+        ulong[] buffer = ArrayPool<ulong>.Shared.Rent(Words(strip));
+        for (int i = 0; i < vectors.Length; i++)
+        {
+            if (vectors[i].Mask is null) continue;
+            var mask = Mask<T>(i, strip, buffer, again: true);
+            var (all, kept) = Masked.Magnitudes(strip.Values<T>(vectors[i].Input), strip.Values<T>(inputs.BaseIndex), mask);
+            sums[2 * i] += all;
+            sums[2 * i + 1] += kept;
+        }
+        ArrayPool<ulong>.Shared.Return(buffer);
+    }
+
+    public override void EndPass(int pass, Reduced reduced)
+    {
+        for (int i = 0; i < vectors.Length; i++)
+        {
+            var (all, kept) = (reduced.Sum(2 * i), reduced.Sum(2 * i + 1));
+            if (all >= SmallestNorm && kept >= SmallestNorm) _scales[i] = (float)(vectors[i].Weight * (all / kept));
+        }
+    }
+
+    public override void Apply(in Strip strip, Span<float> output)
+    {
+        if (strip.HoldsBFloat16) Apply<BFloat16>(strip, output);
+        else Apply<float>(strip, output);
+    }
+
+    void Apply<T>(in Strip strip, Span<float> output) where T : unmanaged
+    {
+        ulong[] buffer = ArrayPool<ulong>.Shared.Rent(Words(strip));
+        var origin = strip.Values<T>(inputs.BaseIndex);
+        if (!electsSign) Lanes<T>.Widen(origin, output);
+        for (int i = 0; i < vectors.Length; i++)
+        {
+            var x = strip.Values<T>(vectors[i].Input);
+            var mask = Mask<T>(i, strip, buffer, again: false);
+            if (electsSign) Masked.ScaleDifference(x, origin, mask, _scales[i], strip.Buffers[vectors[i].Input].AsSpan(0, strip.Length));
+            else Masked.AddScaledDifference(x, origin, mask, (float)(_scales[i] * factor), output);
+        }
+        ArrayPool<ulong>.Shared.Return(buffer);
+        if (electsSign) TaskVectors.AddElected(origin, strip.Buffers, _voters, normalize ? _weights : [], (float)factor, output);
+    }
+
+    // Strips are the same in every pass: their masks lie in the vector's room, or in the buffer where that is too small.
+    ReadOnlySpan<ulong> Mask<T>(int vector, in Strip strip, ulong[] buffer, bool again) where T : unmanaged
+    {
+        long first = strip.Start / 64;
+        int words = Words(strip);
+        bool hasRoom = strip.Start % 64 == 0 && first + words <= _masks.Value[vector].Length;
+        var mask = hasRoom ? _masks.Value[vector].AsSpan((int)first, words) : buffer.AsSpan(0, words);
+        if (vectors[vector].Mask is not { } chance) mask.Fill(ulong.MaxValue);
+        else if (again || !hasRoom) chance.Keep(strip.Start, strip.Values<T>(vectors[vector].Input), strip.Values<T>(inputs.BaseIndex), mask);
+        return mask;
+    }
+
+    static int Words(in Strip strip) => (strip.Length + 63) / 64;
+}

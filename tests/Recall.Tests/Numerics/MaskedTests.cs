@@ -1,0 +1,129 @@
+using System.Runtime.InteropServices;
+using Recall.Numerics;
+
+namespace Recall.Tests.Numerics;
+
+/// <summary>
+/// Kernels on masked task vectors against plain loops, bit for bit, on float32 and on the bfloat16 of the same numbers: lengths to three runs of 64 and
+/// more, any start, NaN, infinities, zeros of both signs, subnormals.
+/// </summary>
+[Trait("kernel", "true")]
+public class MaskedTests
+{
+    const int Most = 3 * 64 + 2, Shifts = 3;
+
+    static readonly ushort[] Codes = Rounded(Samples.Floats(2 * Most + 40));
+    static readonly float[] Exact = Widened(Codes);
+
+    static ushort[] Rounded(float[] values)
+    {
+        var codes = new ushort[values.Length];
+        BFloat16.FromSingle(values, codes);
+        return codes;
+    }
+
+    static float[] Widened(ushort[] codes)
+    {
+        var values = new float[codes.Length];
+        BFloat16.ToSingle(codes, values);
+        return values;
+    }
+
+    delegate void Kernel<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> b, ReadOnlySpan<ulong> mask, Span<float> y);
+
+    static void Check(Kernel<float> wide, Kernel<BFloat16> stored, Func<float, float, bool, float, float> formula)
+    {
+        for (int length = 0; length <= Most; length++)
+        {
+            for (int shift = 0; shift < Shifts; shift++)
+            {
+                var mask = Mask(length, shift);
+                float[] x = Exact[shift..(shift + length)], b = Exact[(Most + 2 * shift)..(Most + 2 * shift + length)], y = Exact[20..(20 + length)];
+                float[] wanted = [.. Enumerable.Range(0, length).Select(i => formula(x[i], b[i], Holds(mask, i), y[i]))], got = [.. y, 7], other = [.. y, 7];
+                wide(Exact.AsSpan(shift, length), Exact.AsSpan(Most + 2 * shift, length), mask, got.AsSpan(0, length));
+                var codes = MemoryMarshal.Cast<ushort, BFloat16>(Codes);
+                stored(codes.Slice(shift, length), codes.Slice(Most + 2 * shift, length), mask, other.AsSpan(0, length));
+                Assert.Equal(Samples.Bits([.. wanted, 7]), Samples.Bits(got));
+                Assert.Equal(Samples.Bits(got), Samples.Bits(other));
+            }
+        }
+    }
+
+    static ulong[] Mask(int length, int seed)
+    {
+        var random = new Random(length * Shifts + seed);
+        return [.. Enumerable.Range(0, (length + 63) / 64).Select(_ => (ulong)random.NextInt64() << 1 ^ (ulong)random.NextInt64())];
+    }
+
+    static bool Holds(ulong[] mask, int i) => (mask[i / 64] >> i % 64 & 1) != 0;
+
+    [Fact]
+    public void DifferencesThatAreKeptAreScaled() => Check(
+        (x, b, mask, y) => Masked.ScaleDifference(x, b, mask, 0.3f, y), (x, b, mask, y) => Masked.ScaleDifference(x, b, mask, 0.3f, y),
+        (x, b, kept, _) => kept ? (x - b) * 0.3f : 0);
+
+    [Fact]
+    public void DifferencesThatAreKeptAreAdded() => Check(
+        (x, b, mask, y) => Masked.AddScaledDifference(x, b, mask, -1.7f, y), (x, b, mask, y) => Masked.AddScaledDifference(x, b, mask, -1.7f, y),
+        (x, b, kept, y) => kept ? y + (x - b) * -1.7f : y);
+
+    [Fact]
+    public void DifferencesAreTheirFormula() => Check(
+        (x, b, _, y) => TaskVectors.Subtract(x, b, y), (x, b, _, y) => TaskVectors.Subtract(x, b, y), (x, b, _, _) => x - b);
+
+    [Fact]
+    public void MagnitudesAreAddedInTheirOrder()
+    {
+        float[] finite = [.. Exact.Select(value => float.IsFinite(value) && MathF.Abs(value) < 1e37f ? value : 0.5f)];
+        var codes = new ushort[finite.Length];
+        BFloat16.FromSingle(finite, codes);
+        for (int length = 0; length <= Most; length++)
+        {
+            for (int shift = 0; shift < Shifts; shift++)
+            {
+                var mask = Mask(length, shift);
+                Span<float> x = finite.AsSpan(shift, length), b = finite.AsSpan(Most + 2 * shift, length);
+                float[] all = new float[length], kept = new float[length];
+                for (int i = 0; i < length; i++) all[i] = MathF.Abs(x[i] - b[i]);
+                for (int i = 0; i < length; i++) kept[i] = Holds(mask, i) ? all[i] : 0;
+                Assert.Equal((InOrder(all), InOrder(kept)), Masked.Magnitudes<float>(x, b, mask));
+                var stored = MemoryMarshal.Cast<ushort, BFloat16>(codes);
+                Assert.Equal((InOrder(all), InOrder(kept)), Masked.Magnitudes(stored.Slice(shift, length), stored.Slice(Most + 2 * shift, length), mask));
+            }
+        }
+    }
+
+    static double InOrder(float[] magnitudes)
+    {
+        var lanes = new double[16];
+        int runs = magnitudes.Length / 64 * 64;
+        for (int run = 0; run < runs; run += 64)
+            for (int i = 0; i < 16; i++)
+                lanes[i] += magnitudes[run + 2 * i] + magnitudes[run + 2 * i + 1] + magnitudes[run + 2 * i + 32] + magnitudes[run + 2 * i + 33];
+        double sum = 0;
+        for (int i = 0; i < 8; i++) sum += lanes[i] + lanes[i + 8];
+        for (int i = runs; i < magnitudes.Length; i++) sum += magnitudes[i];
+        return sum;
+    }
+
+    [Fact]
+    public void WhatFloat32CannotAddIsStillAddedAndWhatIsNotFiniteIsNotLost()
+    {
+        float[] x = [.. Enumerable.Repeat(3e38f, 100)], b = new float[100];
+        ulong[] mask = [0xFFFF, 0];
+        Assert.Equal((Sum(100), Sum(16)), Masked.Magnitudes<float>(x, b, mask));
+        x[70] = float.NaN;
+        Assert.True(double.IsNaN(Masked.Magnitudes<float>(x, b, mask).All));
+        x[70] = float.NegativeInfinity;
+        Assert.Equal(double.PositiveInfinity, Masked.Magnitudes<float>(x, b, mask).All);
+        Assert.Throws<ArgumentOutOfRangeException>(() => Masked.Magnitudes<float>(x, b, [0]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Masked.Magnitudes<float>(x, new float[99], mask));
+
+        static double Sum(int count)
+        {
+            double sum = 0;
+            for (int i = 0; i < count; i++) sum += 3e38f;
+            return sum;
+        }
+    }
+}
