@@ -79,7 +79,7 @@ public sealed class ArceeFusion : MergeMethod
             var importances = strip[1 - _base];
             TaskVectors.Subtract(strip[_base], importances);
             ScaleRows(strip.Start, importances);
-            _ranks.Reduce(pass, strip.Start, importances, counts);
+            _ranks.Reduce(pass, strip.Start, new PlainValues(importances), counts);
         }
 
         public override void EndPass(int pass, Reduced reduced)

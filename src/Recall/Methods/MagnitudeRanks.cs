@@ -65,7 +65,7 @@ sealed class MagnitudeRanks
     };
 
     /// <summary>A strip's share in a pass: strips have <see cref="TileReader.StripElements"/> values where places are wanted.</summary>
-    public void Reduce(int pass, long start, ReadOnlySpan<float> values, Span<long> counts)
+    public void Reduce<TValues>(int pass, long start, TValues values, Span<long> counts) where TValues : IValues<TValues>, allows ref struct
     {
         int stage = pass + _first;
         if (stage == Sample) AddToSample(start, values);
@@ -107,13 +107,12 @@ sealed class MagnitudeRanks
         LazyInitializer.EnsureInitialized(ref _brackets[cut], () => new RankBracket(_elements, 0, int.MaxValue, _elements, _places, _mostKeys));
 
     // A run of each strip, now here, now there in it, so that no column of a matrix is missed.
-    void AddToSample(long start, ReadOnlySpan<float> values)
+    void AddToSample<TValues>(long start, TValues values) where TValues : IValues<TValues>, allows ref struct
     {
         float[] sample = LazyInitializer.EnsureInitialized(ref _sample, () => new float[(_elements / TileReader.StripElements / Stride + 1) * 2 * Run]);
         int at = values.Length <= Run ? 0 : (int)(start / TileReader.StripElements * 2654435761 % (values.Length - Run + 1));
-        values = values.Slice(at, Math.Min(Run, values.Length));
-        int end = Interlocked.Add(ref _sampled, values.Length);
-        if (end <= sample.Length) values.CopyTo(sample.AsSpan(end - values.Length));
+        int count = Math.Min(Run, values.Length), end = Interlocked.Add(ref _sampled, count);
+        for (int i = 0; i < count && end <= sample.Length; i++) sample[end - count + i] = values.One((nuint)(at + i));
     }
 
     void EndSample()
@@ -122,9 +121,9 @@ sealed class MagnitudeRanks
         long[] shared = ArrayPool<long>.Shared.Rent(Magnitudes.HighBins);
         var bins = shared.AsSpan(0, Magnitudes.HighBins);
         bins.Clear();
-        Magnitudes.CountHigh(sample, bins);
+        Magnitudes.CountHigh(new PlainValues(sample), bins);
         double scale = _elements / (double)sample.Length;
-        foreach (var cut in _cuts) cut.EstimateZeros(Magnitudes.CountEqual(sample, 0) * scale);
+        foreach (var cut in _cuts) cut.EstimateZeros(Magnitudes.CountEqual(new PlainValues(sample), 0) * scale);
         for (int i = 0; i < _cuts.Length; i++)
         {
             if (!IsWanted(_cuts[i])) continue;

@@ -44,7 +44,7 @@ sealed class RankBracket
 
     /// <summary>Collects from a strip; returns how many of its values lie below the range.</summary>
     [SkipLocalsInit]
-    public int Collect(long start, ReadOnlySpan<float> values)
+    public int Collect<TValues>(long start, TValues values) where TValues : IValues<TValues>, allows ref struct
     {
         Span<int> keys = stackalloc int[TileReader.StripElements];
         int below = 0;

@@ -67,7 +67,7 @@ public sealed class Sce : MergeMethod
             Subtract(strip, variances);
             if (pass < Selecting)
             {
-                _ranks!.Reduce(pass, strip.Start, variances, counts);
+                _ranks!.Reduce(pass, strip.Start, new PlainValues(variances), counts);
                 return;
             }
             for (int i = 0; i < _others.Length; i++)

@@ -92,6 +92,9 @@ public readonly ref struct Strip
     /// <summary>The values of an input as T: float32 (<see cref="this[int]"/>) or bfloat16 (<see cref="BFloat16s"/>).</summary>
     internal ReadOnlySpan<T> Values<T>(int input) where T : unmanaged =>
         typeof(T) == typeof(BFloat16) ? MemoryMarshal.Cast<BFloat16, T>(BFloat16s(input)) : MemoryMarshal.Cast<float, T>(this[input]);
+
+    /// <summary>An input less another one, as T.</summary>
+    internal Differences<T> Differences<T>(int input, int origin) where T : unmanaged => new(Values<T>(input), Values<T>(origin));
 }
 
 /// <summary>
