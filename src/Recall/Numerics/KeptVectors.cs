@@ -47,8 +47,8 @@ static class KeptVectors
             for (; i + 16 <= n; i += 16)
             {
                 var from = Lanes<T>.Sixteen(ref origin, i);
-                var sum = Vector512.LoadUnsafe(ref to, i) + one.Of(Lanes<T>.Sixteen(ref first, i) - from) * Vector512.Create(a);
-                if (two) sum += other.Of(Lanes<T>.Sixteen(ref second, i) - from) * Vector512.Create(c);
+                var sum = Vector512.LoadUnsafe(ref to, i) + one.Scaled(Lanes<T>.Sixteen(ref first, i) - from, a);
+                if (two) sum += other.Scaled(Lanes<T>.Sixteen(ref second, i) - from, c);
                 sum.StoreUnsafe(ref to, i);
             }
         }
@@ -90,28 +90,32 @@ static class KeptVectors
         nuint i = 0, n = (nuint)b.Length;
         if (Vector128.IsHardwareAccelerated)
         {
-            Vector512<float> zero = Vector512<float>.Zero, sign = Vector512.Create(-0f), w0 = Vector512.Create(own0.Weight), w1 = Vector512.Create(own1.Weight);
-            Vector512<float> w2 = Vector512.Create(own2.Weight), w3 = Vector512.Create(own3.Weight);
+            Vector512<float> w0 = Vector512.Create(own0.Weight), w1 = Vector512.Create(own1.Weight), w2 = Vector512.Create(own2.Weight), w3 = Vector512.Create(own3.Weight);
             Range kept0 = new(own0.Kept), kept1 = new(own1.Kept), kept2 = new(own2.Kept), kept3 = new(own3.Kept);
             for (; i + 16 <= n; i += 16)
             {
-                Vector512<float> start = Lanes<T>.Sixteen(ref origin, i), v1 = zero, v2 = zero, v3 = zero, total = zero, divisor = zero;
-                var v0 = kept0.Of(Lanes<T>.Sixteen(ref x0, i) - start) * Vector512.Create(own0.Scale);
-                if (count > 1) v1 = kept1.Of(Lanes<T>.Sixteen(ref x1, i) - start) * Vector512.Create(own1.Scale);
-                if (count > 2) v2 = kept2.Of(Lanes<T>.Sixteen(ref x2, i) - start) * Vector512.Create(own2.Scale);
-                if (count > 3) v3 = kept3.Of(Lanes<T>.Sixteen(ref x3, i) - start) * Vector512.Create(own3.Scale);
-                // What agrees is above 0 once it has the sign of the majority.
-                var flip = Vector512.AndNot(sign, Vector512.GreaterThanOrEqual(v0 + v1 + v2 + v3, zero));
-                Vector512<float> agrees0 = Vector512.GreaterThan(v0 ^ flip, zero), agrees1 = Vector512.GreaterThan(v1 ^ flip, zero);
-                total = (v0 & agrees0) + (v1 & agrees1);
-                divisor = (w0 & agrees0) + (w1 & agrees1);
+                Vector512<float> start = Lanes<T>.Sixteen(ref origin, i), zero = Vector512<float>.Zero, v1 = zero, v2 = zero, v3 = zero;
+                var v0 = kept0.Scaled(Lanes<T>.Sixteen(ref x0, i) - start, own0.Scale);
+                if (count > 1) v1 = kept1.Scaled(Lanes<T>.Sixteen(ref x1, i) - start, own1.Scale);
+                if (count > 2) v2 = kept2.Scaled(Lanes<T>.Sixteen(ref x2, i) - start, own2.Scale);
+                if (count > 3) v3 = kept3.Scaled(Lanes<T>.Sixteen(ref x3, i) - start, own3.Scale);
+                var majority = v0 + v1;
+                if (count > 2) majority = majority + v2 + v3;
+                // With the sign of the majority, which −0 has not, positive is what agrees with it.
+                var sign = (majority + zero).AsInt32() & Vector512.Create(int.MinValue);
+                Vector512<float> p0 = Positive(v0, sign), p1 = Positive(v1, sign), p2 = zero, p3 = zero, total = p0 + p1;
                 if (count > 2)
                 {
-                    Vector512<float> agrees2 = Vector512.GreaterThan(v2 ^ flip, zero), agrees3 = Vector512.GreaterThan(v3 ^ flip, zero);
-                    total = total + (v2 & agrees2) + (v3 & agrees3);
-                    divisor = divisor + (w2 & agrees2) + (w3 & agrees3);
+                    (p2, p3) = (Positive(v2, sign), Positive(v3, sign));
+                    total = total + p2 + p3;
                 }
-                if (normalize) total /= Vector512.ConditionalSelect(Vector512.Equals(divisor, zero), Vector512<float>.One, divisor);
+                total |= sign.AsSingle();
+                if (normalize)
+                {
+                    var divisor = AddWhere(p1, w1, AddWhere(p0, w0, zero));
+                    if (count > 2) divisor = AddWhere(p3, w3, AddWhere(p2, w2, divisor));
+                    total /= Vector512.ConditionalSelect(Vector512.Equals(divisor, zero), Vector512<float>.One, divisor);
+                }
                 (start + total * Vector512.Create(factor)).StoreUnsafe(ref to, i);
             }
         }
@@ -129,6 +133,14 @@ static class KeptVectors
         }
     }
 
+    // Floats that are not negative are so as integers too.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Vector512<float> Positive(Vector512<float> values, Vector512<int> sign) => Vector512.Max(values.AsInt32() ^ sign, Vector512<int>.Zero).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Vector512<float> AddWhere(Vector512<float> positive, Vector512<float> weight, Vector512<float> sum) =>
+        Vector512.ConditionalSelect(Vector512.GreaterThan(positive.AsInt32(), Vector512<int>.Zero).AsSingle(), sum + weight, sum);
+
     // Keys of a range, counted from its least.
     readonly struct Range(KeptKeys kept)
     {
@@ -136,10 +148,11 @@ static class KeptVectors
         readonly Vector512<uint> _width = Vector512.Create((uint)(kept.Most - kept.Least));
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public Vector512<float> Of(Vector512<float> values)
+        public Vector512<float> Scaled(Vector512<float> values, float factor)
         {
             var key = values.AsInt32() & Vector512.Create(int.MaxValue);
-            return values & Vector512.LessThanOrEqual((key - _least).AsUInt32(), _width).AsSingle();
+            var kept = Vector512.LessThanOrEqual((key - _least).AsUInt32(), _width).AsSingle();
+            return Vector512.ConditionalSelect(kept, values * Vector512.Create(factor), Vector512<float>.Zero);
         }
     }
 }

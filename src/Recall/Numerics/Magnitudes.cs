@@ -82,9 +82,10 @@ static class Magnitudes
             for (; i + 16 <= n; i += 16)
             {
                 var key = Keys(values.Sixteen(i));
-                lanes -= Vector512.LessThan(key, least);
-                var taken = Vector512.LessThanOrEqual((key - least).AsUInt32(), width).AsInt32();
-                if (!round) taken = Vector512.AndNot(taken, Vector512.Equals(key & halves, Vector512<int>.Zero));
+                var distance = key - least;
+                lanes += distance >>> 31;
+                if (!round) distance |= Vector512.Equals(key & halves, Vector512<int>.Zero);
+                var taken = Vector512.LessThanOrEqual(distance.AsUInt32(), width).AsInt32();
                 ulong bits = taken.ExtractMostSignificantBits();
                 if (Avx512F.IsSupported)
                 {
