@@ -58,7 +58,7 @@ sealed class MagnitudeRanks
     /// <summary>Counters of a pass.</summary>
     public int Counts(int pass) => (pass + _first) switch
     {
-        Bracket => _cuts.Length + 1,
+        Bracket => 2 * _cuts.Length,
         High => Magnitudes.HighBins,
         Low => Magnitudes.LowBins * _cuts.Length,
         _ => 0,
@@ -70,12 +70,16 @@ sealed class MagnitudeRanks
         int stage = pass + _first;
         if (stage == Sample) AddToSample(start, values);
         if (stage == High) Magnitudes.CountHigh(values, counts);
-        if (stage == Bracket && _cuts.Any(cut => !double.IsNaN(cut.OfNonZero))) counts[^1] += Magnitudes.CountEqual(values, 0);
         if (stage is Sample or High) return;
         for (int i = 0; i < _cuts.Length; i++)
         {
             if (!IsWanted(_cuts[i])) continue;
-            if (stage == Bracket) counts[i] += BracketOf(i).Collect(start, values);
+            if (stage == Bracket)
+            {
+                var (below, zeros) = BracketOf(i).Collect(start, values);
+                counts[2 * i] += below;
+                counts[2 * i + 1] += zeros;
+            }
             else if (stage == Low) _cuts[i].CountLow(start, values, counts.Slice(i * Magnitudes.LowBins, Magnitudes.LowBins), _places);
             else if (_cuts[i].NeedsPlaces) _cuts[i].CountPlaces(start, values);
         }
@@ -87,12 +91,14 @@ sealed class MagnitudeRanks
         int stage = pass + _first;
         _ended = pass + 1;
         if (stage == Sample) EndSample();
-        if (stage == Bracket)
-            foreach (var cut in _cuts) cut.SetZeros(counts[^1]);
         for (int i = 0; i < _cuts.Length; i++)
         {
             if (!IsWanted(_cuts[i])) continue;
-            if (stage == Bracket) BracketOf(i).Find(_cuts[i], counts[i]);
+            if (stage == Bracket)
+            {
+                _cuts[i].SetZeros(counts[2 * i + 1]);
+                if (IsWanted(_cuts[i])) BracketOf(i).Find(_cuts[i], counts[2 * i]);
+            }
             else if (stage == High) _cuts[i].EndHigh(counts, _places);
             else if (stage == Low) _cuts[i].EndLow(counts.Slice(i * Magnitudes.LowBins, Magnitudes.LowBins));
             else if (_cuts[i].NeedsPlaces) _cuts[i].EndPlaces();

@@ -4,19 +4,6 @@ using System.Runtime.Intrinsics;
 
 namespace Recall.Numerics;
 
-/// <summary>The values that are kept: those whose key (<see cref="Magnitudes.Key"/>) is from <c>Least</c> to <c>Most</c>.</summary>
-readonly record struct KeptKeys(int Least, int Most)
-{
-    /// <summary>Every value.</summary>
-    public static KeptKeys All { get; } = new(0, int.MaxValue);
-
-    /// <summary>No value.</summary>
-    public static KeptKeys None { get; } = new(-1, -1);
-
-    /// <summary>The value, or 0 where it is not kept.</summary>
-    public float Of(float value) => Magnitudes.Key(value) is var key && key >= Least && key <= Most ? value : 0;
-}
-
 /// <summary>A task vector in an election: its scale, its weight, and what is kept of it.</summary>
 readonly record struct Voter(float Scale, float Weight, KeptKeys Kept);
 
@@ -43,7 +30,7 @@ static class KeptVectors
         nuint i = 0, n = (nuint)x.Length;
         if (Vector128.IsHardwareAccelerated)
         {
-            Range one = new(keptOfX), other = new(keptOfZ);
+            KeyRange one = new(keptOfX), other = new(keptOfZ);
             for (; i + 16 <= n; i += 16)
             {
                 var from = Lanes<T>.Sixteen(ref origin, i);
@@ -91,7 +78,7 @@ static class KeptVectors
         if (Vector128.IsHardwareAccelerated)
         {
             Vector512<float> w0 = Vector512.Create(own0.Weight), w1 = Vector512.Create(own1.Weight), w2 = Vector512.Create(own2.Weight), w3 = Vector512.Create(own3.Weight);
-            Range kept0 = new(own0.Kept), kept1 = new(own1.Kept), kept2 = new(own2.Kept), kept3 = new(own3.Kept);
+            KeyRange kept0 = new(own0.Kept), kept1 = new(own1.Kept), kept2 = new(own2.Kept), kept3 = new(own3.Kept);
             for (; i + 16 <= n; i += 16)
             {
                 Vector512<float> start = Lanes<T>.Sixteen(ref origin, i), zero = Vector512<float>.Zero, v1 = zero, v2 = zero, v3 = zero;
@@ -101,19 +88,18 @@ static class KeptVectors
                 if (count > 3) v3 = kept3.Scaled(Lanes<T>.Sixteen(ref x3, i) - start, own3.Scale);
                 var majority = v0 + v1;
                 if (count > 2) majority = majority + v2 + v3;
-                // With the sign of the majority, which −0 has not, positive is what agrees with it.
-                var sign = (majority + zero).AsInt32() & Vector512.Create(int.MinValue);
-                Vector512<float> p0 = Positive(v0, sign), p1 = Positive(v1, sign), p2 = zero, p3 = zero, total = p0 + p1;
+                var sign = Election.Sign(majority);
+                Vector512<float> p0 = Election.Positive(v0, sign), p1 = Election.Positive(v1, sign), p2 = zero, p3 = zero, total = p0 + p1;
                 if (count > 2)
                 {
-                    (p2, p3) = (Positive(v2, sign), Positive(v3, sign));
+                    (p2, p3) = (Election.Positive(v2, sign), Election.Positive(v3, sign));
                     total = total + p2 + p3;
                 }
                 total |= sign.AsSingle();
                 if (normalize)
                 {
-                    var divisor = AddWhere(p1, w1, AddWhere(p0, w0, zero));
-                    if (count > 2) divisor = AddWhere(p3, w3, AddWhere(p2, w2, divisor));
+                    var divisor = Election.AddWhere(p1, w1, Election.AddWhere(p0, w0, zero));
+                    if (count > 2) divisor = Election.AddWhere(p3, w3, Election.AddWhere(p2, w2, divisor));
                     total /= Vector512.ConditionalSelect(Vector512.Equals(divisor, zero), Vector512<float>.One, divisor);
                 }
                 (start + total * Vector512.Create(factor)).StoreUnsafe(ref to, i);
@@ -130,29 +116,6 @@ static class KeptVectors
             float total = (agrees0 ? v0 : 0) + (agrees1 ? v1 : 0) + (agrees2 ? v2 : 0) + (agrees3 ? v3 : 0);
             float divisor = (agrees0 ? own0.Weight : 0) + (agrees1 ? own1.Weight : 0) + (agrees2 ? own2.Weight : 0) + (agrees3 ? own3.Weight : 0);
             y[(int)i] = start + (normalize && divisor != 0 ? total / divisor : total) * factor;
-        }
-    }
-
-    // Floats that are not negative are so as integers too.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static Vector512<float> Positive(Vector512<float> values, Vector512<int> sign) => Vector512.Max(values.AsInt32() ^ sign, Vector512<int>.Zero).AsSingle();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static Vector512<float> AddWhere(Vector512<float> positive, Vector512<float> weight, Vector512<float> sum) =>
-        Vector512.ConditionalSelect(Vector512.GreaterThan(positive.AsInt32(), Vector512<int>.Zero).AsSingle(), sum + weight, sum);
-
-    // Keys of a range, counted from its least.
-    readonly struct Range(KeptKeys kept)
-    {
-        readonly Vector512<int> _least = Vector512.Create(kept.Least);
-        readonly Vector512<uint> _width = Vector512.Create((uint)(kept.Most - kept.Least));
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public Vector512<float> Scaled(Vector512<float> values, float factor)
-        {
-            var key = values.AsInt32() & Vector512.Create(int.MaxValue);
-            var kept = Vector512.LessThanOrEqual((key - _least).AsUInt32(), _width).AsSingle();
-            return Vector512.ConditionalSelect(kept, values * Vector512.Create(factor), Vector512<float>.Zero);
         }
     }
 }
