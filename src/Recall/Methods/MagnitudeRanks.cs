@@ -15,7 +15,10 @@ sealed class MagnitudeRanks
 {
     const int Sample = 0, Bracket = 1, High = 2, Low = 3, Places = 4;
 
-    const int Run = 128, WantedRuns = 512, LeastStride = 8, LargestStride = 32;
+    /// <summary>So many neighbours are sampled from one strip.</summary>
+    public const int Run = 128;
+
+    const int WantedRuns = 512, LeastStride = 8, LargestStride = 32;
 
     // Of so small a tensor all is collected, without a sample.
     const int AllCollected = 1 << 16;
@@ -112,7 +115,7 @@ sealed class MagnitudeRanks
     RankBracket BracketOf(int cut) =>
         LazyInitializer.EnsureInitialized(ref _brackets[cut], () => new RankBracket(_elements, 0, int.MaxValue, _elements, _places, _mostKeys));
 
-    // A run of each strip, now here, now there in it, so that no column of a matrix is missed.
+    // Of whole rows a run, now here, now there in them.
     void AddToSample<TValues>(long start, TValues values) where TValues : IValues<TValues>, allows ref struct
     {
         float[] sample = LazyInitializer.EnsureInitialized(ref _sample, () => new float[(_elements / TileReader.StripElements / Stride + 1) * 2 * Run]);

@@ -23,7 +23,9 @@ public abstract class TensorMerge
     /// </summary>
     public virtual bool ShowsDamage => false;
 
-    /// <summary>Every so many-th strip is seen in the first reduce pass, which is a sample then; 1: all.</summary>
+    /// <summary>
+    /// Of every so many-th strip a run of elements (where strips are whole rows, all of it) is seen in the first reduce pass, which is a sample then; 1: all.
+    /// </summary>
     public virtual int SampleStride => 1;
 
     /// <summary>How many sums and how many counters a reduce pass has.</summary>
