@@ -67,25 +67,29 @@ sealed class MagnitudeRanks
         _ => 0,
     };
 
-    /// <summary>A strip's share in a pass: strips have <see cref="TileReader.StripElements"/> values where places are wanted.</summary>
-    public void Reduce<TValues>(int pass, long start, TValues values, Span<long> counts) where TValues : IValues<TValues>, allows ref struct
+    /// <summary>
+    /// A strip's share in a pass: strips have <see cref="TileReader.StripElements"/> values where places are wanted. False where the first whole pass
+    /// meets a NaN or an infinity.
+    /// </summary>
+    public bool Reduce<TValues>(int pass, long start, TValues values, Span<long> counts) where TValues : IValues<TValues>, allows ref struct
     {
         int stage = pass + _first;
         if (stage == Sample) AddToSample(start, values);
         if (stage == High) Magnitudes.CountHigh(values, counts);
-        if (stage is Sample or High) return;
+        bool finite = true;
         for (int i = 0; i < _cuts.Length; i++)
         {
-            if (!IsWanted(_cuts[i])) continue;
+            if (stage is Sample or High || !IsWanted(_cuts[i])) continue;
             if (stage == Bracket)
             {
-                var (below, zeros) = BracketOf(i).Collect(start, values);
+                (int below, int zeros, finite) = BracketOf(i).Collect(start, values);
                 counts[2 * i] += below;
                 counts[2 * i + 1] += zeros;
             }
             else if (stage == Low) _cuts[i].CountLow(start, values, counts.Slice(i * Magnitudes.LowBins, Magnitudes.LowBins), _places);
             else if (_cuts[i].NeedsPlaces) _cuts[i].CountPlaces(start, values);
         }
+        return finite;
     }
 
     /// <summary>Takes a pass's counters.</summary>

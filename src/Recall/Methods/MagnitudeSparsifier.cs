@@ -50,11 +50,9 @@ sealed class MagnitudeSparsifier : Sparsifier
 
     public override int Counts(int pass) => _ranks.Counts(pass);
 
-    public override void Reduce(int pass, in Strip strip, int input, int origin, Span<long> counts)
-    {
-        if (strip.HoldsBFloat16) _ranks.Reduce(pass, strip.Start, strip.Differences<BFloat16>(input, origin), counts);
-        else _ranks.Reduce(pass, strip.Start, strip.Differences<float>(input, origin), counts);
-    }
+    public override bool Reduce(int pass, in Strip strip, int input, int origin, Span<long> counts) => strip.HoldsBFloat16
+        ? _ranks.Reduce(pass, strip.Start, strip.Differences<BFloat16>(input, origin), counts)
+        : _ranks.Reduce(pass, strip.Start, strip.Differences<float>(input, origin), counts);
 
     public override void EndPass(int pass, ReadOnlySpan<long> counts) => _ranks.EndPass(pass, counts);
 

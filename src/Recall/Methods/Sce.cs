@@ -46,10 +46,15 @@ public sealed class Sce : MergeMethod
             (_base, _others, _elements) = (baseIndex, others, elements);
             _weights = new double[others.Length];
             Array.Fill(_votes = new float[others.Length], 1);
+            ShowsDamage = others.Length > 0;
             if (share >= 1 || elements == 0) return;
             _cut = RankCut.LargestOfNonZero(elements, share);
             _ranks = new MagnitudeRanks(places: true, _cut);
+            ShowsDamage &= _ranks.Passes > 0;
         }
+
+        // A NaN or an infinity shows in the variances, of which those of all elements are looked at, or in the squares of all.
+        public override bool ShowsDamage { get; }
 
         // The passes of the cut, then the one for the weights.
         int Selecting => _ranks?.Passes ?? 0;
@@ -58,7 +63,7 @@ public sealed class Sce : MergeMethod
 
         public override int SampleStride => _ranks?.Stride ?? 1;
 
-        public override (int Sums, int Counts) Reduction(int pass) => pass >= Selecting ? (_others.Length, 0) : (0, _ranks!.Counts(pass));
+        public override (int Sums, int Counts) Reduction(int pass) => (_others.Length, pass >= Selecting ? 0 : _ranks!.Counts(pass));
 
         // Two task vectors, the usual case, lie nowhere: kernels read them from the inputs.
         bool IsPair => _others.Length == 2;
@@ -79,7 +84,7 @@ public sealed class Sce : MergeMethod
             Subtract(strip, variances);
             if (pass < Selecting)
             {
-                _ranks!.Reduce(pass, strip.Start, new PlainValues(variances), counts);
+                if (!_ranks!.Reduce(pass, strip.Start, new PlainValues(variances), counts)) sums[0] = double.NaN;
                 return;
             }
             for (int i = 0; i < _others.Length; i++)
@@ -94,7 +99,7 @@ public sealed class Sce : MergeMethod
         {
             if (pass < Selecting)
             {
-                _ranks!.Reduce(pass, start, pair, counts);
+                if (!_ranks!.Reduce(pass, start, pair, counts)) sums[0] = double.NaN;
                 return;
             }
             int split = _cut?.Split(start, pair) ?? 0;

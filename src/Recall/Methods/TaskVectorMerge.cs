@@ -34,7 +34,7 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
         {
             if (pass < Sparsifier!.Passes)
             {
-                Sparsifier.Reduce(pass, strip, Input, origin, counts);
+                if (!Sparsifier.Reduce(pass, strip, Input, origin, counts)) sums[0] = double.NaN;
                 return;
             }
             var delta = strip[Input];
@@ -56,10 +56,11 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
     readonly float[] _weights = [.. vectors.Select(vector => (float)vector.Weight)];
     readonly float[] _scales = [.. vectors.Select(vector => (float)vector.Scale)];
 
-    // Infinity minus infinity and 0 times infinity are NaN; an election of signs or a sparsifier would drop them, but norms that are taken at once show them.
+    // Infinity minus infinity and 0 times infinity are NaN; an election of signs or a sparsifier would drop them, but norms that are taken at once show them,
+    // and so do ranks.
     public override bool ShowsDamage { get; } = vectors.All(vector => vector.Sparsifier is null)
         ? !electsSign
-        : vectors.All(vector => vector.Sparsifier is { Passes: 0 } && vector.Passes == 1);
+        : vectors.All(vector => vector.Sparsifier is { Passes: 0 } && vector.Passes == 1) || vectors.All(vector => vector.Sparsifier is MagnitudeSparsifier { Passes: > 0 });
 
     readonly bool _isPlain = !electsSign && vectors.All(vector => vector.Sparsifier is null);
 

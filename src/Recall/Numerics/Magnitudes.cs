@@ -12,7 +12,7 @@ namespace Recall.Numerics;
 /// </summary>
 static class Magnitudes
 {
-    const int Mask = 0x7FFF_FFFF;
+    const int Mask = 0x7FFF_FFFF, Infinity = 0x7F80_0000;
 
     /// <summary>Bins of <see cref="CountHigh"/>: the sign-less upper half of a float32, that is eight bits of exponent and seven of mantissa.</summary>
     public const int HighBins = 1 << 15;
@@ -66,26 +66,29 @@ static class Magnitudes
 
     /// <summary>
     /// How many values have a key below <paramref name="low"/>, and how many one from there to <paramref name="high"/>: those keys come out, in their
-    /// order. Without <paramref name="round"/> keys whose lower half is 0 are left out of the second. Third, how many are 0.
+    /// order. Without <paramref name="round"/> keys whose lower half is 0 are left out of the second. Third, how many are 0;
+    /// last, whether no value is a NaN or an infinity.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static (int Below, int Within, int Zeros) Collect<TValues>(TValues values, int low, int high, bool round, Span<int> keys)
+    public static (int Below, int Within, int Zeros, bool Finite) Collect<TValues>(TValues values, int low, int high, bool round, Span<int> keys)
         where TValues : IValues<TValues>, allows ref struct
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(keys.Length, values.Length);
         ref int to = ref MemoryMarshal.GetReference(keys);
         nuint i = 0, n = (nuint)values.Length;
         int below = 0, within = 0, zeros = 0;
+        bool finite = true;
         if (Vector128.IsHardwareAccelerated)
         {
-            var (least, width, halves, lanes, nonzero) =
-                (Vector512.Create(low), Vector512.Create((uint)(high - low)), Vector512.Create(0xFFFF), Vector512<int>.Zero, Vector512<int>.Zero);
+            var (least, width, halves) = (Vector512.Create(low), Vector512.Create((uint)(high - low)), Vector512.Create(0xFFFF));
+            Vector512<int> lanes = Vector512<int>.Zero, nonzero = lanes, largest = lanes;
             for (; i + 16 <= n; i += 16)
             {
                 var key = Keys(values.Sixteen(i));
                 var distance = key - least;
                 lanes += distance >>> 31;
                 nonzero += Vector512.Min(key, Vector512<int>.One);
+                largest = Vector512.Max(largest, key);
                 if (!round) distance |= Vector512.Equals(key & halves, Vector512<int>.Zero);
                 var taken = Vector512.LessThanOrEqual(distance.AsUInt32(), width).AsInt32();
                 ulong bits = taken.ExtractMostSignificantBits();
@@ -98,15 +101,17 @@ static class Magnitudes
                     for (; bits != 0; bits &= bits - 1) Unsafe.Add(ref to, within++) = Key(values.One(i + (nuint)BitOperations.TrailingZeroCount(bits)));
             }
             (below, zeros) = (Vector512.Sum(lanes), (int)i - Vector512.Sum(nonzero));
+            finite = Vector512.LessThanAll(largest, Vector512.Create(Infinity));
         }
         for (; i < n; i++)
         {
             int key = Key(values.One(i));
             if (key == 0) zeros++;
+            if (key >= Infinity) finite = false;
             if (key < low) below++;
             else if (key <= high && (round || (key & 0xFFFF) != 0)) Unsafe.Add(ref to, within++) = key;
         }
-        return (below, within, zeros);
+        return (below, within, zeros, finite);
     }
 
     /// <summary>How many values have the key.</summary>

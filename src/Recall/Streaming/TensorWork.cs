@@ -65,8 +65,8 @@ sealed class TensorWork
             var strip = sampling && !_merge.WholeRows ? ReadRun(worker, start, length, tile) : Read(worker, start, length, tile);
             if (first) CheckInputs(strip);
             _merge.Reduce(pass, strip, sums, counts);
-            if (_merge.ShowsDamage && sums.IndexOfAnyExceptInRange(double.MinValue, double.MaxValue) >= 0)
-                throw DamagedInput(Read(worker, start, strip.Length, tile)) ?? new RecallException($"{_tensor.Name}: its sums are beyond float64");
+            if (_merge.ShowsDamage && sums.IndexOfAnyExceptInRange(double.MinValue, double.MaxValue) >= 0
+                && DamagedInput(Read(worker, start, strip.Length, tile)) is { } damage) throw damage;
         }
         lock (_early)
         {

@@ -126,8 +126,9 @@ public class MethodKernelTests
             {
                 int most = (int)Math.Min(key + 0x0080_0000L, int.MaxValue);
                 var collected = new int[x.Length];
-                var (below, within, zeros) = Magnitudes.Collect(new PlainValues(Shifted(x, 3)), key, most, round, collected);
+                var (below, within, zeros, finite) = Magnitudes.Collect(new PlainValues(Shifted(x, 3)), key, most, round, collected);
                 Assert.Equal(keys.Count(each => each == 0), zeros);
+                Assert.Equal(x.All(float.IsFinite), finite);
                 Assert.Equal(keys.Count(each => each < key), below);
                 Assert.Equal(keys.Where(each => each >= key && each <= most && (round || (each & 0xFFFF) != 0)), collected[..within]);
             }
