@@ -106,10 +106,15 @@ public sealed class Sce : MergeMethod
             Add(pair.Slice(0, split).Squares(Selected(equal: true)), sums);
             Add(pair.Slice(split, pair.Length - split).Squares(Selected(equal: false)), sums);
 
-            static void Add((double First, double Second) squares, Span<double> sums) => (sums[0], sums[1]) = (sums[0] + squares.First, sums[1] + squares.Second);
+            static void Add((double First, double Second) squares, Span<double> sums)
+            {
+                sums[0] += squares.First;
+                sums[1] += squares.Second;
+            }
         }
 
-        KeptKeys Selected(bool equal) => _cut is null ? KeptKeys.All : _cut.Limit(equal) is int.MaxValue ? KeptKeys.None : new(_cut.Limit(equal) + 1, int.MaxValue);
+        KeptKeys Selected(bool equal) =>
+            _cut is null ? KeptKeys.All : _cut.Limit(equal) is int.MaxValue ? KeptKeys.None : new(_cut.Limit(equal) + 1, int.MaxValue);
 
         void Apply<T>(long start, VectorPair<T> pair, Span<float> output) where T : unmanaged
         {

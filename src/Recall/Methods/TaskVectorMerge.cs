@@ -60,7 +60,8 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
     // and so do ranks.
     public override bool ShowsDamage { get; } = vectors.All(vector => vector.Sparsifier is null)
         ? !electsSign
-        : vectors.All(vector => vector.Sparsifier is { Passes: 0 } && vector.Passes == 1) || vectors.All(vector => vector.Sparsifier is MagnitudeSparsifier { Passes: > 0 });
+        : vectors.All(vector => vector.Sparsifier is { Passes: 0 } && vector.Passes == 1)
+            || vectors.All(vector => vector.Sparsifier is MagnitudeSparsifier { Passes: > 0 });
 
     readonly bool _isPlain = !electsSign && vectors.All(vector => vector.Sparsifier is null);
 
@@ -185,8 +186,9 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
     void ElectKept<T>(in Strip strip, Range part, ReadOnlySpan<Voter> voters, Span<float> output) where T : unmanaged
     {
         int count = vectors.Length;
-        KeptVectors.AddElected(strip.Values<T>(baseIndex)[part], strip.Values<T>(vectors[0].Input)[part], count > 1 ? strip.Values<T>(vectors[1].Input)[part] : [],
-            count > 2 ? strip.Values<T>(vectors[2].Input)[part] : [], count > 3 ? strip.Values<T>(vectors[3].Input)[part] : [], voters, normalize, (float)factor, output);
+        KeptVectors.AddElected(strip.Values<T>(baseIndex)[part], strip.Values<T>(vectors[0].Input)[part],
+            count > 1 ? strip.Values<T>(vectors[1].Input)[part] : [], count > 2 ? strip.Values<T>(vectors[2].Input)[part] : [],
+            count > 3 ? strip.Values<T>(vectors[3].Input)[part] : [], voters, normalize, (float)factor, output);
     }
 
     [SkipLocalsInit]

@@ -39,13 +39,14 @@ readonly struct KeyRange(KeptKeys kept)
 /// <summary>Elections of signs: with the sign of the majority, positive is what agrees with it.</summary>
 static class Election
 {
-    /// <summary>The sign bit of what is below 0.</summary>
+    /// <summary>The sign bit of what is below 0; −0, which 0 is added to, is not.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> Sign(Vector512<float> majority) => (majority + Vector512<float>.Zero).AsInt32() & Vector512.Create(int.MinValue);   // −0 + 0 is 0
+    public static Vector512<int> Sign(Vector512<float> majority) => (majority + Vector512<float>.Zero).AsInt32() & Vector512.Create(int.MinValue);
 
     /// <summary>The magnitude of what agrees with the sign, else 0: floats that are not negative are so as integers too.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Positive(Vector512<float> values, Vector512<int> sign) => Vector512.Max(values.AsInt32() ^ sign, Vector512<int>.Zero).AsSingle();
+    public static Vector512<float> Positive(Vector512<float> values, Vector512<int> sign) =>
+        Vector512.Max(values.AsInt32() ^ sign, Vector512<int>.Zero).AsSingle();
 
     /// <summary>The sum, plus the weight of what is positive.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -77,7 +77,8 @@ static class KeptVectors
         nuint i = 0, n = (nuint)b.Length;
         if (Vector128.IsHardwareAccelerated)
         {
-            Vector512<float> w0 = Vector512.Create(own0.Weight), w1 = Vector512.Create(own1.Weight), w2 = Vector512.Create(own2.Weight), w3 = Vector512.Create(own3.Weight);
+            Vector512<float> w0 = Vector512.Create(own0.Weight), w1 = Vector512.Create(own1.Weight);
+            Vector512<float> w2 = Vector512.Create(own2.Weight), w3 = Vector512.Create(own3.Weight);
             KeyRange kept0 = new(own0.Kept), kept1 = new(own1.Kept), kept2 = new(own2.Kept), kept3 = new(own3.Kept);
             for (; i + 16 <= n; i += 16)
             {

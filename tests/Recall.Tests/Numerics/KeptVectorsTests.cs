@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Recall.Numerics;
 
 namespace Recall.Tests.Numerics;
@@ -12,7 +11,8 @@ public class KeptVectorsTests
 {
     // All are bfloat16 numbers; 3e38 less its negative is an infinity.
     static readonly float[] Special = [0f, -0f, 1e-40f, -1e-40f, 1f, -1f, 1e-5f, 3e38f, -3e38f, 0.5f, 1e-20f, 65536f, 1.25e-12f];
-    static readonly KeptKeys[] Kept = [KeptKeys.All, KeptKeys.None, new(1, int.MaxValue), new(Magnitudes.Key(0.5f), int.MaxValue), new(Magnitudes.Key(0.1f), Magnitudes.Key(1f))];
+    static readonly KeptKeys[] Kept =
+        [KeptKeys.All, KeptKeys.None, new(1, int.MaxValue), new(Magnitudes.Key(0.5f), int.MaxValue), new(Magnitudes.Key(0.1f), Magnitudes.Key(1f))];
 
     delegate void Kernel<T>(ReadOnlySpan<T> b, ReadOnlySpan<T> x, ReadOnlySpan<T> z, ReadOnlySpan<T> u, ReadOnlySpan<T> v, Span<float> y);
 
@@ -125,8 +125,9 @@ public class KeptVectorsTests
                 Voter[] voters = [.. ((Voter[])[new(0.5f, 0.3f, Kept[3]), new(-1, 0.7f, Kept[4]), new(0.75f, -0.3f, Kept[0]), new(0.3f, 1, Kept[2])])[..count]];
                 Check((b, models) => Elected(b, models, voters, normalize), Elect, Elect);
 
-                void Elect<T>(ReadOnlySpan<T> b, ReadOnlySpan<T> x, ReadOnlySpan<T> z, ReadOnlySpan<T> u, ReadOnlySpan<T> v, Span<float> y) where T : unmanaged =>
-                    KeptVectors.AddElected(b, x, voters.Length > 1 ? z : [], voters.Length > 2 ? u : [], voters.Length > 3 ? v : [], voters, normalize, 0.7f, y);
+                void Elect<T>(ReadOnlySpan<T> b, ReadOnlySpan<T> x, ReadOnlySpan<T> z, ReadOnlySpan<T> u, ReadOnlySpan<T> v, Span<float> y)
+                    where T : unmanaged => KeptVectors.AddElected(
+                        b, x, voters.Length > 1 ? z : [], voters.Length > 2 ? u : [], voters.Length > 3 ? v : [], voters, normalize, 0.7f, y);
             }
         }
     }

@@ -57,7 +57,8 @@ readonly ref struct VectorPair<T> : IValues<VectorPair<T>> where T : unmanaged
                 var kept = range.Has(Variances(one, other));
                 (one, other) = (Vector512.ConditionalSelect(kept, one, Vector512<float>.Zero), Vector512.ConditionalSelect(kept, other, Vector512<float>.Zero));
             }
-            Vector512<double> l1 = Sums.Widen(one.GetLower()), h1 = Sums.Widen(one.GetUpper()), l2 = Sums.Widen(other.GetLower()), h2 = Sums.Widen(other.GetUpper());
+            Vector512<double> l1 = Sums.Widen(one.GetLower()), h1 = Sums.Widen(one.GetUpper());
+            Vector512<double> l2 = Sums.Widen(other.GetLower()), h2 = Sums.Widen(other.GetUpper());
             (low1, high1, low2, high2) = (low1 + l1 * l1, high1 + h1 * h1, low2 + l2 * l2, high2 + h2 * h2);
         }
         double sum1 = 0, sum2 = 0;
