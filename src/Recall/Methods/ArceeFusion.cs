@@ -88,7 +88,7 @@ public sealed class ArceeFusion : MergeMethod
                 if (float.IsNaN(divergence)) divergence = (float)Softmax.Divergence(to, from);
                 TaskVectors.ScaledDifference(to, from, divergence, importances.Slice(at, _row));
             }
-            _ranks.Reduce(pass, strip.Start, importances, counts);
+            _ranks.Reduce(pass, strip.Start, new PlainValues(importances), counts);
             ArrayPool<float>.Shared.Return(rented);
         }
 

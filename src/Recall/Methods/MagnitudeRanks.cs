@@ -15,7 +15,10 @@ sealed class MagnitudeRanks
 {
     const int Sample = 0, Bracket = 1, High = 2, Low = 3, Places = 4;
 
-    const int Run = 128, WantedRuns = 512, LeastStride = 8, LargestStride = 32;
+    /// <summary>So many neighbours are sampled from one strip.</summary>
+    public const int Run = 128;
+
+    const int WantedRuns = 512, LeastStride = 8, LargestStride = 32;
 
     // Of so small a tensor all is collected, without a sample.
     const int AllCollected = 1 << 16;
@@ -58,27 +61,35 @@ sealed class MagnitudeRanks
     /// <summary>Counters of a pass.</summary>
     public int Counts(int pass) => (pass + _first) switch
     {
-        Bracket => _cuts.Length + 1,
+        Bracket => 2 * _cuts.Length,
         High => Magnitudes.HighBins,
         Low => Magnitudes.LowBins * _cuts.Length,
         _ => 0,
     };
 
-    /// <summary>A strip's share in a pass: strips have <see cref="TileReader.StripElements"/> values where places are wanted.</summary>
-    public void Reduce(int pass, long start, ReadOnlySpan<float> values, Span<long> counts)
+    /// <summary>
+    /// A strip's share in a pass: strips have <see cref="TileReader.StripElements"/> values where places are wanted. False where the first whole pass
+    /// meets a NaN or an infinity.
+    /// </summary>
+    public bool Reduce<TValues>(int pass, long start, TValues values, Span<long> counts) where TValues : IValues<TValues>, allows ref struct
     {
         int stage = pass + _first;
         if (stage == Sample) AddToSample(start, values);
         if (stage == High) Magnitudes.CountHigh(values, counts);
-        if (stage == Bracket && _cuts.Any(cut => !double.IsNaN(cut.OfNonZero))) counts[^1] += Magnitudes.CountEqual(values, 0);
-        if (stage is Sample or High) return;
+        bool finite = true;
         for (int i = 0; i < _cuts.Length; i++)
         {
-            if (!IsWanted(_cuts[i])) continue;
-            if (stage == Bracket) counts[i] += BracketOf(i).Collect(start, values);
+            if (stage is Sample or High || !IsWanted(_cuts[i])) continue;
+            if (stage == Bracket)
+            {
+                (int below, int zeros, finite) = BracketOf(i).Collect(start, values);
+                counts[2 * i] += below;
+                counts[2 * i + 1] += zeros;
+            }
             else if (stage == Low) _cuts[i].CountLow(start, values, counts.Slice(i * Magnitudes.LowBins, Magnitudes.LowBins), _places);
             else if (_cuts[i].NeedsPlaces) _cuts[i].CountPlaces(start, values);
         }
+        return finite;
     }
 
     /// <summary>Takes a pass's counters.</summary>
@@ -87,12 +98,14 @@ sealed class MagnitudeRanks
         int stage = pass + _first;
         _ended = pass + 1;
         if (stage == Sample) EndSample();
-        if (stage == Bracket)
-            foreach (var cut in _cuts) cut.SetZeros(counts[^1]);
         for (int i = 0; i < _cuts.Length; i++)
         {
             if (!IsWanted(_cuts[i])) continue;
-            if (stage == Bracket) BracketOf(i).Find(_cuts[i], counts[i]);
+            if (stage == Bracket)
+            {
+                _cuts[i].SetZeros(counts[2 * i + 1]);
+                if (IsWanted(_cuts[i])) BracketOf(i).Find(_cuts[i], counts[2 * i]);
+            }
             else if (stage == High) _cuts[i].EndHigh(counts, _places);
             else if (stage == Low) _cuts[i].EndLow(counts.Slice(i * Magnitudes.LowBins, Magnitudes.LowBins));
             else if (_cuts[i].NeedsPlaces) _cuts[i].EndPlaces();
@@ -106,14 +119,13 @@ sealed class MagnitudeRanks
     RankBracket BracketOf(int cut) =>
         LazyInitializer.EnsureInitialized(ref _brackets[cut], () => new RankBracket(_elements, 0, int.MaxValue, _elements, _places, _mostKeys));
 
-    // A run of each strip, now here, now there in it, so that no column of a matrix is missed.
-    void AddToSample(long start, ReadOnlySpan<float> values)
+    // Of whole rows a run, now here, now there in them.
+    void AddToSample<TValues>(long start, TValues values) where TValues : IValues<TValues>, allows ref struct
     {
         float[] sample = LazyInitializer.EnsureInitialized(ref _sample, () => new float[(_elements / TileReader.StripElements / Stride + 1) * 2 * Run]);
         int at = values.Length <= Run ? 0 : (int)(start / TileReader.StripElements * 2654435761 % (values.Length - Run + 1));
-        values = values.Slice(at, Math.Min(Run, values.Length));
-        int end = Interlocked.Add(ref _sampled, values.Length);
-        if (end <= sample.Length) values.CopyTo(sample.AsSpan(end - values.Length));
+        int count = Math.Min(Run, values.Length), end = Interlocked.Add(ref _sampled, count);
+        for (int i = 0; i < count && end <= sample.Length; i++) sample[end - count + i] = values.One((nuint)(at + i));
     }
 
     void EndSample()
@@ -122,9 +134,9 @@ sealed class MagnitudeRanks
         long[] shared = ArrayPool<long>.Shared.Rent(Magnitudes.HighBins);
         var bins = shared.AsSpan(0, Magnitudes.HighBins);
         bins.Clear();
-        Magnitudes.CountHigh(sample, bins);
+        Magnitudes.CountHigh(new PlainValues(sample), bins);
         double scale = _elements / (double)sample.Length;
-        foreach (var cut in _cuts) cut.EstimateZeros(Magnitudes.CountEqual(sample, 0) * scale);
+        foreach (var cut in _cuts) cut.EstimateZeros(Magnitudes.CountEqual(new PlainValues(sample), 0) * scale);
         for (int i = 0; i < _cuts.Length; i++)
         {
             if (!IsWanted(_cuts[i])) continue;

@@ -1,3 +1,5 @@
+using Recall.Numerics;
+
 namespace Recall.Methods;
 
 /// <summary>
@@ -48,9 +50,23 @@ sealed class MagnitudeSparsifier : Sparsifier
 
     public override int Counts(int pass) => _ranks.Counts(pass);
 
-    public override void Reduce(int pass, long start, ReadOnlySpan<float> delta, Span<long> counts) => _ranks.Reduce(pass, start, delta, counts);
+    public override bool Reduce(int pass, in Strip strip, int input, int origin, Span<long> counts) => strip.HoldsBFloat16
+        ? _ranks.Reduce(pass, strip.Start, strip.Differences<BFloat16>(input, origin), counts)
+        : _ranks.Reduce(pass, strip.Start, strip.Differences<float>(input, origin), counts);
 
     public override void EndPass(int pass, ReadOnlySpan<long> counts) => _ranks.EndPass(pass, counts);
+
+    /// <summary>What is kept of a strip from a position on, and where that ends: at <paramref name="end"/> or before.</summary>
+    public (KeptKeys Kept, int End) Kept<T>(long start, Differences<T> delta, int from, int end) where T : unmanaged
+    {
+        int dropped = _dropped.Split(start, delta), kept = _kept.Split(start, delta);
+        if (from < dropped) end = Math.Min(end, dropped);
+        if (from < kept) end = Math.Min(end, kept);
+        long least = _dropped.Limit(from < dropped) + 1L, most = int.MaxValue, limit = _kept.Limit(from < kept);
+        if (_kept.Largest) least = Math.Max(least, limit + 1);
+        else most = limit;
+        return (least <= most ? new KeptKeys((int)least, (int)most) : KeptKeys.None, end);
+    }
 
     public override void Clear(long start, Span<float> delta)
     {

@@ -42,18 +42,19 @@ sealed class RankBracket
         _round = new int[(long)strips * _roundBins];
     }
 
-    /// <summary>Collects from a strip; returns how many of its values lie below the range.</summary>
+    /// <summary>Collects from a strip; returns how many of its values lie below the range, how many are 0, and whether all are finite.</summary>
     [SkipLocalsInit]
-    public int Collect(long start, ReadOnlySpan<float> values)
+    public (int Below, int Zeros, bool Finite) Collect<TValues>(long start, TValues values) where TValues : IValues<TValues>, allows ref struct
     {
         Span<int> keys = stackalloc int[TileReader.StripElements];
-        int below = 0;
+        int below = 0, zeros = 0;
+        bool finite = true;
         for (int first = 0; first < values.Length; first += keys.Length)
         {
             var part = values.Slice(first, Math.Min(keys.Length, values.Length - first));
             int strip = (int)((start + first) / TileReader.StripElements);
-            var (less, within) = Magnitudes.Collect(part, _low, _high, round: _roundBins == 0, keys);
-            below += less;
+            var (less, within, none, numbers) = Magnitudes.Collect(part, _low, _high, round: _roundBins == 0, keys);
+            (below, zeros, finite) = (below + less, zeros + none, finite && numbers);
             for (int bin = 0; bin < _roundBins; bin++)
             {
                 int equal = Magnitudes.CountEqual(part, (_low >> 16) + bin << 16);
@@ -65,7 +66,7 @@ sealed class RankBracket
             keys[..within].CopyTo(_keys.AsSpan(end - within));
             if (_strips.Length > 0) _strips[strip] = (end - within, within);
         }
-        return below;
+        return (below, zeros, finite);
     }
 
     /// <summary>Finds the edge of a cut, if it lies in the range and all of the range found room.</summary>

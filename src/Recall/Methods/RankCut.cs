@@ -32,6 +32,9 @@ sealed class RankCut(long elements, bool largest)
     /// <summary>Values of the tensor.</summary>
     public long Elements => elements;
 
+    /// <summary>True where the largest are taken.</summary>
+    public bool Largest => largest;
+
     /// <summary>The place, from 0, of the last value that is taken in the order of magnitudes, from the smallest.</summary>
     public long Place => Math.Clamp(largest ? elements - Take : Take - 1, 0, Math.Max(elements - 1, 0));
 
@@ -76,7 +79,7 @@ sealed class RankCut(long elements, bool largest)
     /// <summary>
     /// The second histogram; equal values are counted already where the edge turns out to be a number of few bits, as in deltas of bfloat16 models.
     /// </summary>
-    public void CountLow(long start, ReadOnlySpan<float> values, Span<long> bins, bool places)
+    public void CountLow<TValues>(long start, TValues values, Span<long> bins, bool places) where TValues : IValues<TValues>, allows ref struct
     {
         Magnitudes.CountLow(values, _high, bins);
         if (places) CountEqual(start, values, _high << 16);
@@ -92,7 +95,7 @@ sealed class RankCut(long elements, bool largest)
         else NeedsPlaces = true;
     }
 
-    public void CountPlaces(long start, ReadOnlySpan<float> values) => CountEqual(start, values, Edge);
+    public void CountPlaces<TValues>(long start, TValues values) where TValues : IValues<TValues>, allows ref struct => CountEqual(start, values, Edge);
 
     public void EndPlaces()
     {
@@ -101,25 +104,27 @@ sealed class RankCut(long elements, bool largest)
         _equalOfStrip = null;
     }
 
+    /// <summary>The first values of a strip, of whose equals to the edge all are taken; of those behind them none is.</summary>
+    public int Split<TValues>(long start, TValues values) where TValues : IValues<TValues>, allows ref struct
+    {
+        long strip = start / TileReader.StripElements;
+        return IsTrivial || _cutStrip < 0 || strip < _cutStrip ? values.Length : strip > _cutStrip ? 0 : Magnitudes.After(values, Edge, _rest);
+    }
+
+    /// <summary>Taken are the keys up to it, or, of a cut of the largest, those above it.</summary>
+    /// <param name="equal">Whether those are that equal the edge.</param>
+    public int Limit(bool equal) => IsTrivial ? (Take > 0 == largest ? -1 : int.MaxValue) : equal == largest ? Edge - 1 : Edge;
+
     /// <summary>Sets to 0 the targets whose value is taken, or those whose value is not.</summary>
     public void Clear(long start, ReadOnlySpan<float> values, bool taken, Span<float> targets)
     {
-        if (IsTrivial)
-        {
-            if (Take > 0 == taken) targets.Clear();
-            return;
-        }
-        long strip = start / TileReader.StripElements;
-        int split = _cutStrip < 0 || strip < _cutStrip ? values.Length
-            : strip > _cutStrip ? 0
-            : Magnitudes.After(values, Edge, _rest);
-        // Before the split values equal to the edge are taken, after it they are not.
-        Magnitudes.Clear(values[..split], largest ? Edge - 1 : Edge, taken == largest, targets[..split]);
-        Magnitudes.Clear(values[split..], largest ? Edge : Edge - 1, taken == largest, targets[split..]);
+        int split = Split(start, new PlainValues(values));
+        Magnitudes.Clear(values[..split], Limit(equal: true), taken == largest, targets[..split]);
+        Magnitudes.Clear(values[split..], Limit(equal: false), taken == largest, targets[split..]);
     }
 
     // Each strip is one thread's: no two write the same element.
-    void CountEqual(long start, ReadOnlySpan<float> values, int key) =>
+    void CountEqual<TValues>(long start, TValues values, int key) where TValues : IValues<TValues>, allows ref struct =>
         _equalOfStrip![start / TileReader.StripElements] = Magnitudes.CountEqual(values, key);
 
     /// <summary>The bin in which the count is reached, and how many of its values belong to it.</summary>

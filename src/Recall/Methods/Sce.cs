@@ -46,10 +46,15 @@ public sealed class Sce : MergeMethod
             (_base, _others, _elements) = (baseIndex, others, elements);
             _weights = new double[others.Length];
             Array.Fill(_votes = new float[others.Length], 1);
+            ShowsDamage = others.Length > 0;
             if (share >= 1 || elements == 0) return;
             _cut = RankCut.LargestOfNonZero(elements, share);
             _ranks = new MagnitudeRanks(places: true, _cut);
+            ShowsDamage &= _ranks.Passes > 0;
         }
+
+        // A NaN or an infinity shows in the variances, of which those of all elements are looked at, or in the squares of all.
+        public override bool ShowsDamage { get; }
 
         // The passes of the cut, then the one for the weights.
         int Selecting => _ranks?.Passes ?? 0;
@@ -58,16 +63,28 @@ public sealed class Sce : MergeMethod
 
         public override int SampleStride => _ranks?.Stride ?? 1;
 
-        public override (int Sums, int Counts) Reduction(int pass) => pass >= Selecting ? (_others.Length, 0) : (0, _ranks!.Counts(pass));
+        public override (int Sums, int Counts) Reduction(int pass) => (_others.Length, pass >= Selecting ? 0 : _ranks!.Counts(pass));
+
+        // Two task vectors, the usual case, lie nowhere: kernels read them from the inputs.
+        bool IsPair => _others.Length == 2;
+
+        static VectorPair<T> Pair<T>(in Strip strip, int origin, ImmutableArray<int> others) where T : unmanaged =>
+            new(strip.Values<T>(others[0]), strip.Values<T>(others[1]), strip.Values<T>(origin));
 
         [SkipLocalsInit]
         public override void Reduce(int pass, in Strip strip, Span<double> sums, Span<long> counts)
         {
+            if (IsPair)
+            {
+                if (strip.HoldsBFloat16) Reduce(pass, strip.Start, Pair<BFloat16>(strip, _base, _others), sums, counts);
+                else Reduce(pass, strip.Start, Pair<float>(strip, _base, _others), sums, counts);
+                return;
+            }
             Span<float> variances = stackalloc float[_cut is null ? 0 : strip.Length];
             Subtract(strip, variances);
             if (pass < Selecting)
             {
-                _ranks!.Reduce(pass, strip.Start, variances, counts);
+                if (!_ranks!.Reduce(pass, strip.Start, new PlainValues(variances), counts)) sums[0] = double.NaN;
                 return;
             }
             for (int i = 0; i < _others.Length; i++)
@@ -76,6 +93,34 @@ public sealed class Sce : MergeMethod
                 _cut?.Clear(strip.Start, variances, taken: false, delta);
                 sums[i] += Sums.Dot(delta, delta);
             }
+        }
+
+        void Reduce<T>(int pass, long start, VectorPair<T> pair, Span<double> sums, Span<long> counts) where T : unmanaged
+        {
+            if (pass < Selecting)
+            {
+                if (!_ranks!.Reduce(pass, start, pair, counts)) sums[0] = double.NaN;
+                return;
+            }
+            int split = _cut?.Split(start, pair) ?? 0;
+            Add(pair.Slice(0, split).Squares(Selected(equal: true)), sums);
+            Add(pair.Slice(split, pair.Length - split).Squares(Selected(equal: false)), sums);
+
+            static void Add((double First, double Second) squares, Span<double> sums)
+            {
+                sums[0] += squares.First;
+                sums[1] += squares.Second;
+            }
+        }
+
+        KeptKeys Selected(bool equal) =>
+            _cut is null ? KeptKeys.All : _cut.Limit(equal) is int.MaxValue ? KeptKeys.None : new(_cut.Limit(equal) + 1, int.MaxValue);
+
+        void Apply<T>(long start, VectorPair<T> pair, Span<float> output) where T : unmanaged
+        {
+            int split = _cut?.Split(start, pair) ?? 0;
+            pair.Slice(0, split).AddElected(Selected(equal: true), _scales[0], _scales[1], SmallestSum, output[..split]);
+            pair.Slice(split, pair.Length - split).AddElected(Selected(equal: false), _scales[0], _scales[1], SmallestSum, output[split..]);
         }
 
         public override void EndPass(int pass, Reduced reduced)
@@ -94,6 +139,12 @@ public sealed class Sce : MergeMethod
         [SkipLocalsInit]
         public override void Apply(in Strip strip, Span<float> output)
         {
+            if (IsPair)
+            {
+                if (strip.HoldsBFloat16) Apply(strip.Start, Pair<BFloat16>(strip, _base, _others), output);
+                else Apply(strip.Start, Pair<float>(strip, _base, _others), output);
+                return;
+            }
             Span<float> variances = stackalloc float[_cut is null ? 0 : strip.Length], sums = stackalloc float[strip.Length];
             Subtract(strip, variances);
             if (_cut is not null)

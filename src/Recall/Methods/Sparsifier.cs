@@ -12,8 +12,8 @@ abstract class Sparsifier
     /// <summary>Counters of a pass.</summary>
     public virtual int Counts(int pass) => 0;
 
-    /// <summary>A strip's share in a pass.</summary>
-    public virtual void Reduce(int pass, long start, ReadOnlySpan<float> delta, Span<long> counts) { }
+    /// <summary>The share of a strip in a pass: of the input, less the origin. False where the first whole pass meets a NaN or an infinity.</summary>
+    public virtual bool Reduce(int pass, in Strip strip, int input, int origin, Span<long> counts) => true;
 
     /// <summary>Takes a pass's counters.</summary>
     public virtual void EndPass(int pass, ReadOnlySpan<long> counts) { }

@@ -30,15 +30,17 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
 
         public int Counts(int pass) => Sparsifier is not null && pass >= 0 && pass < Sparsifier.Passes ? Sparsifier.Counts(pass) : 0;
 
-        public void Reduce(int pass, long start, Span<float> delta, Span<double> sums, Span<long> counts)
+        public void Reduce(int pass, in Strip strip, int origin, Span<double> sums, Span<long> counts)
         {
             if (pass < Sparsifier!.Passes)
             {
-                Sparsifier.Reduce(pass, start, delta, counts);
+                if (!Sparsifier.Reduce(pass, strip, Input, origin, counts)) sums[0] = double.NaN;
                 return;
             }
+            var delta = strip[Input];
+            TaskVectors.Subtract(strip[origin], delta);
             sums[0] += Sums.Magnitudes(delta);
-            Sparsifier.Clear(start, delta);
+            Sparsifier.Clear(strip.Start, delta);
             sums[1] += Sums.Magnitudes(delta);
         }
 
@@ -54,10 +56,15 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
     readonly float[] _weights = [.. vectors.Select(vector => (float)vector.Weight)];
     readonly float[] _scales = [.. vectors.Select(vector => (float)vector.Scale)];
 
-    // Infinity minus infinity and 0 times infinity are NaN; an election of signs or a sparsifier would drop them.
-    public override bool ShowsDamage { get; } = !electsSign && vectors.All(vector => vector.Sparsifier is null);
+    // Infinity minus infinity and 0 times infinity are NaN; an election of signs would drop them, but ranks show them.
+    public override bool ShowsDamage { get; } = vectors.All(vector => vector.Sparsifier is null)
+        ? !electsSign : vectors.All(vector => vector.Sparsifier is MagnitudeSparsifier { Passes: > 0 });
 
     readonly bool _isPlain = !electsSign && vectors.All(vector => vector.Sparsifier is null);
+
+    // What is kept of each is a range of magnitudes, so that all is done in one pass.
+    readonly bool _keepsRanges = vectors.All(vector => vector.Sparsifier is null or MagnitudeSparsifier)
+        && vectors.Length >= 1 && (!electsSign || vectors.Length <= KeptVectors.MostVoters);
 
     public override int Passes => vectors.IsEmpty ? 0 : vectors.Max(vector => vector.Passes + Delay(vector));
 
@@ -73,12 +80,7 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
         for (int i = 0, first = 0; i < vectors.Length; i++)
         {
             int at = pass - Delay(vectors[i]), own = vectors[i].Counts(at);
-            if (at >= 0 && at < vectors[i].Passes)
-            {
-                var delta = strip[vectors[i].Input];
-                TaskVectors.Subtract(strip[baseIndex], delta);
-                vectors[i].Reduce(at, strip.Start, delta, sums.Slice(2 * i, 2), counts.Slice(first, own));
-            }
+            if (at >= 0 && at < vectors[i].Passes) vectors[i].Reduce(at, strip, baseIndex, sums.Slice(2 * i, 2), counts.Slice(first, own));
             first += own;
         }
     }
@@ -99,6 +101,12 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
         {
             if (strip.HoldsBFloat16) AddWhole<BFloat16>(strip, output);
             else AddWhole<float>(strip, output);
+            return;
+        }
+        if (_keepsRanges)
+        {
+            if (strip.HoldsBFloat16) AddKept<BFloat16>(strip, output);
+            else AddKept<float>(strip, output);
             return;
         }
         var origin = strip[baseIndex];
@@ -137,6 +145,45 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
             Elementwise.AddScaledDifferences(strip.Values<T>(one.Input), Factor(one), strip.Values<T>(other.Input), Factor(other), origin, output);
         }
         if (done < vectors.Length) Elementwise.AddScaledDifference(strip.Values<T>(vectors[done].Input), origin, Factor(vectors[done]), output);
+    }
+
+    // Of each vector the same range of magnitudes is kept from one position to the next: nearly always of the whole strip.
+    void AddKept<T>(in Strip strip, Span<float> output) where T : unmanaged
+    {
+        Span<Voter> voters = stackalloc Voter[vectors.Length];
+        for (int at = 0, end; at < output.Length; at = end)
+        {
+            end = output.Length;
+            for (int i = 0; i < vectors.Length; i++)
+            {
+                var kept = KeptKeys.All;
+                if (vectors[i].Sparsifier is MagnitudeSparsifier sparsifier)
+                    (kept, end) = sparsifier.Kept(strip.Start, strip.Differences<T>(vectors[i].Input, baseIndex), at, end);
+                voters[i] = new Voter(_scales[i], _weights[i], kept);
+            }
+            if (electsSign) ElectKept<T>(strip, at..end, voters, output[at..end]);
+            else AddKept<T>(strip, at..end, voters, output[at..end]);
+        }
+    }
+
+    void AddKept<T>(in Strip strip, Range part, ReadOnlySpan<Voter> voters, Span<float> output) where T : unmanaged
+    {
+        var origin = strip.Values<T>(baseIndex)[part];
+        Lanes<T>.Widen(origin, output);
+        for (int i = 0; i < vectors.Length; i += 2)
+        {
+            bool two = i + 1 < vectors.Length;
+            KeptVectors.AddScaled(strip.Values<T>(vectors[i].Input)[part], Factor(vectors[i]), voters[i].Kept,
+                two ? strip.Values<T>(vectors[i + 1].Input)[part] : [], two ? Factor(vectors[i + 1]) : 0, two ? voters[i + 1].Kept : default, origin, output);
+        }
+    }
+
+    void ElectKept<T>(in Strip strip, Range part, ReadOnlySpan<Voter> voters, Span<float> output) where T : unmanaged
+    {
+        int count = vectors.Length;
+        KeptVectors.AddElected(strip.Values<T>(baseIndex)[part], strip.Values<T>(vectors[0].Input)[part],
+            count > 1 ? strip.Values<T>(vectors[1].Input)[part] : [], count > 2 ? strip.Values<T>(vectors[2].Input)[part] : [],
+            count > 3 ? strip.Values<T>(vectors[3].Input)[part] : [], voters, normalize, (float)factor, output);
     }
 
     [SkipLocalsInit]

@@ -23,7 +23,9 @@ public abstract class TensorMerge
     /// </summary>
     public virtual bool ShowsDamage => false;
 
-    /// <summary>Every so many-th strip is seen in the first reduce pass, which is a sample then; 1: all.</summary>
+    /// <summary>
+    /// Of every so many-th strip a run of elements (where strips are whole rows, all of it) is seen in the first reduce pass, which is a sample then; 1: all.
+    /// </summary>
     public virtual int SampleStride => 1;
 
     /// <summary>How many sums and how many counters a reduce pass has.</summary>
@@ -101,6 +103,9 @@ public readonly ref struct Strip
     /// <summary>The values of an input as T: float32 (<see cref="this[int]"/>) or bfloat16 (<see cref="BFloat16s"/>).</summary>
     internal ReadOnlySpan<T> Values<T>(int input) where T : unmanaged =>
         typeof(T) == typeof(BFloat16) ? MemoryMarshal.Cast<BFloat16, T>(BFloat16s(input)) : MemoryMarshal.Cast<float, T>(this[input]);
+
+    /// <summary>An input less another one, as T.</summary>
+    internal Differences<T> Differences<T>(int input, int origin) where T : unmanaged => new(Values<T>(input), Values<T>(origin));
 }
 
 /// <summary>

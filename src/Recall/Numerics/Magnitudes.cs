@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
@@ -11,7 +12,7 @@ namespace Recall.Numerics;
 /// </summary>
 static class Magnitudes
 {
-    const int Mask = 0x7FFF_FFFF;
+    const int Mask = 0x7FFF_FFFF, Infinity = 0x7F80_0000;
 
     /// <summary>Bins of <see cref="CountHigh"/>: the sign-less upper half of a float32, that is eight bits of exponent and seven of mantissa.</summary>
     public const int HighBins = 1 << 15;
@@ -24,32 +25,31 @@ static class Magnitudes
 
     /// <summary>Counts each value in the bin of the upper half of its key.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void CountHigh(ReadOnlySpan<float> values, Span<long> bins)
+    public static void CountHigh<TValues>(TValues values, Span<long> bins) where TValues : IValues<TValues>, allows ref struct
     {
         ref long bin = ref MemoryMarshal.GetReference(bins[..HighBins]);
-        foreach (int bits in MemoryMarshal.Cast<float, int>(values)) Unsafe.Add(ref bin, (bits & Mask) >> 16)++;
+        for (nuint i = 0; i < (nuint)values.Length; i++) Unsafe.Add(ref bin, Key(values.One(i)) >> 16)++;
     }
 
     /// <summary>Counts the values whose upper half is <paramref name="high"/> in the bin of the lower half of their key.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void CountLow(ReadOnlySpan<float> values, int high, Span<long> bins)
+    public static void CountLow<TValues>(TValues values, int high, Span<long> bins) where TValues : IValues<TValues>, allows ref struct
     {
-        ref int from = ref Bits(values);
         nuint i = 0, n = (nuint)values.Length;
         if (Vector128.IsHardwareAccelerated)
         {
-            var (mask, wanted) = (Vector512.Create(Mask), Vector512.Create(high));
+            var wanted = Vector512.Create(high);
             for (; i + 16 <= n; i += 16)
             {
-                var equal = Vector512.Equals(Vector512.ShiftRightLogical(Vector512.LoadUnsafe(ref from, i) & mask, 16), wanted);
+                var equal = Vector512.Equals(Vector512.ShiftRightLogical(Keys(values.Sixteen(i)), 16), wanted);
                 for (ulong hits = equal.ExtractMostSignificantBits(); hits != 0; hits &= hits - 1)
-                    bins[Unsafe.Add(ref from, i + (nuint)System.Numerics.BitOperations.TrailingZeroCount(hits)) & 0xFFFF]++;
+                    bins[Key(values.One(i + (nuint)BitOperations.TrailingZeroCount(hits))) & 0xFFFF]++;
             }
         }
         for (; i < n; i++)
         {
-            int bits = Unsafe.Add(ref from, i);
-            if ((bits & Mask) >> 16 == high) bins[bits & 0xFFFF]++;
+            int key = Key(values.One(i));
+            if (key >> 16 == high) bins[key & 0xFFFF]++;
         }
     }
 
@@ -66,68 +66,77 @@ static class Magnitudes
 
     /// <summary>
     /// How many values have a key below <paramref name="low"/>, and how many one from there to <paramref name="high"/>: those keys come out, in their
-    /// order. Without <paramref name="round"/> keys whose lower half is 0 are left out of the second.
+    /// order. Without <paramref name="round"/> keys whose lower half is 0 are left out of the second. Third, how many are 0;
+    /// last, whether no value is a NaN or an infinity.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static (int Below, int Within) Collect(ReadOnlySpan<float> values, int low, int high, bool round, Span<int> keys)
+    public static (int Below, int Within, int Zeros, bool Finite) Collect<TValues>(TValues values, int low, int high, bool round, Span<int> keys)
+        where TValues : IValues<TValues>, allows ref struct
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(keys.Length, values.Length);
-        ref int from = ref Bits(values);
         ref int to = ref MemoryMarshal.GetReference(keys);
         nuint i = 0, n = (nuint)values.Length;
-        int below = 0, within = 0, lower = round ? 0 : 0xFFFF;
+        int below = 0, within = 0, zeros = 0;
+        bool finite = true;
         if (Vector128.IsHardwareAccelerated)
         {
-            var (mask, least, most, halves, lanes) = (Vector512.Create(Mask), Vector512.Create(low), Vector512.Create(high), Vector512.Create(lower), Vector512<int>.Zero);
-            var unwanted = Vector512.Create(round ? -1 : 0);    // what the lower half must not be
+            var (least, width, halves) = (Vector512.Create(low), Vector512.Create((uint)(high - low)), Vector512.Create(0xFFFF));
+            Vector512<int> lanes = Vector512<int>.Zero, nonzero = lanes, largest = lanes;
             for (; i + 16 <= n; i += 16)
             {
-                var key = Vector512.LoadUnsafe(ref from, i) & mask;
-                var less = Vector512.LessThan(key, least);
-                lanes -= less;
-                var taken = Vector512.AndNot(Vector512.LessThanOrEqual(key, most), less | Vector512.Equals(key & halves, unwanted));
+                var key = Keys(values.Sixteen(i));
+                var distance = key - least;
+                lanes += distance >>> 31;
+                nonzero += Vector512.Min(key, Vector512<int>.One);
+                largest = Vector512.Max(largest, key);
+                if (!round) distance |= Vector512.Equals(key & halves, Vector512<int>.Zero);
+                var taken = Vector512.LessThanOrEqual(distance.AsUInt32(), width).AsInt32();
                 ulong bits = taken.ExtractMostSignificantBits();
-                if (Avx512F.IsSupported) Avx512F.Compress(Vector512<int>.Zero, taken, key).StoreUnsafe(ref to, (nuint)within);
-                if (Avx512F.IsSupported) within += System.Numerics.BitOperations.PopCount(bits);
+                if (Avx512F.IsSupported)
+                {
+                    Avx512F.Compress(Vector512<int>.Zero, taken, key).StoreUnsafe(ref to, (nuint)within);
+                    within += BitOperations.PopCount(bits);
+                }
                 else
-                    for (; bits != 0; bits &= bits - 1)
-                        Unsafe.Add(ref to, within++) = Unsafe.Add(ref from, i + (nuint)System.Numerics.BitOperations.TrailingZeroCount(bits)) & Mask;
+                    for (; bits != 0; bits &= bits - 1) Unsafe.Add(ref to, within++) = Key(values.One(i + (nuint)BitOperations.TrailingZeroCount(bits)));
             }
-            below = Vector512.Sum(lanes);
+            (below, zeros) = (Vector512.Sum(lanes), (int)i - Vector512.Sum(nonzero));
+            finite = Vector512.LessThanAll(largest, Vector512.Create(Infinity));
         }
         for (; i < n; i++)
         {
-            int key = Unsafe.Add(ref from, i) & Mask;
+            int key = Key(values.One(i));
+            if (key == 0) zeros++;
+            if (key >= Infinity) finite = false;
             if (key < low) below++;
-            else if (key <= high && (round || (key & lower) != 0)) Unsafe.Add(ref to, within++) = key;
+            else if (key <= high && (round || (key & 0xFFFF) != 0)) Unsafe.Add(ref to, within++) = key;
         }
-        return (below, within);
+        return (below, within, zeros, finite);
     }
 
     /// <summary>How many values have the key.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static int CountEqual(ReadOnlySpan<float> values, int key)
+    public static int CountEqual<TValues>(TValues values, int key) where TValues : IValues<TValues>, allows ref struct
     {
-        ref int from = ref Bits(values);
         nuint i = 0, n = (nuint)values.Length;
         int count = 0;
         if (Vector128.IsHardwareAccelerated)
         {
-            var (mask, wanted, lanes) = (Vector512.Create(Mask), Vector512.Create(key), Vector512<int>.Zero);
-            for (; i + 16 <= n; i += 16) lanes -= Vector512.Equals(Vector512.LoadUnsafe(ref from, i) & mask, wanted);
+            var (wanted, lanes) = (Vector512.Create(key), Vector512<int>.Zero);
+            for (; i + 16 <= n; i += 16) lanes -= Vector512.Equals(Keys(values.Sixteen(i)), wanted);
             count = Vector512.Sum(lanes);
         }
-        for (; i < n; i++) count += (Unsafe.Add(ref from, i) & Mask) == key ? 1 : 0;
+        for (; i < n; i++) count += Key(values.One(i)) == key ? 1 : 0;
         return count;
     }
 
     /// <summary>The position after the value that is the <paramref name="count"/>th with that key; 0 for none of them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static int After(ReadOnlySpan<float> values, int key, long count)
+    public static int After<TValues>(TValues values, int key, long count) where TValues : IValues<TValues>, allows ref struct
     {
         if (count == 0) return 0;
         for (int i = 0; i < values.Length; i++)
-            if (Key(values[i]) == key && --count == 0) return i + 1;
+            if (Key(values.One((nuint)i)) == key && --count == 0) return i + 1;
         return values.Length;
     }
 
@@ -151,6 +160,9 @@ static class Magnitudes
         for (; i < n; i++)
             if ((Unsafe.Add(ref from, i) & Mask) > limit == above) Unsafe.Add(ref to, i) = 0;
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Vector512<int> Keys(Vector512<float> values) => values.AsInt32() & Vector512.Create(Mask);
 
     static ref int Bits(ReadOnlySpan<float> values) => ref Unsafe.As<float, int>(ref MemoryMarshal.GetReference(values));
 }

@@ -56,16 +56,17 @@ sealed class TensorWork
         Span<double> sums = worker.Sums(sumCount);
         Span<long> counts = worker.Counts(countCount);
         bool sampling = pass == 0 && _merge.SampleStride > 1, first = pass == (_merge.SampleStride > 1 ? 1 : 0);
-        Begin(worker, sampling ? _stripElements : _tileElements);
+        Begin(worker, sampling ? 1 : _tileElements);
         long end = Math.Min((tile + 1) * _tileElements, _elements);
         for (long start = tile * _tileElements; start < end; start += _stripElements)
         {
             if (sampling && start / _stripElements % _merge.SampleStride != 0) continue;
-            var strip = Read(worker, start, (int)Math.Min(_stripElements, end - start), tile);
+            int length = (int)Math.Min(_stripElements, end - start);
+            var strip = sampling && !_merge.WholeRows ? ReadRun(worker, start, length, tile) : Read(worker, start, length, tile);
             if (first) CheckInputs(strip);
             _merge.Reduce(pass, strip, sums, counts);
-            if (_merge.ShowsDamage && sums.IndexOfAnyExceptInRange(double.MinValue, double.MaxValue) >= 0)
-                throw DamagedInput(Read(worker, start, strip.Length, tile)) ?? new RecallException($"{_tensor.Name}: its sums are beyond float64");
+            if (_merge.ShowsDamage && sums.IndexOfAnyExceptInRange(double.MinValue, double.MaxValue) >= 0
+                && DamagedInput(Read(worker, start, strip.Length, tile)) is { } damage) throw damage;
         }
         lock (_early)
         {
@@ -168,6 +169,13 @@ sealed class TensorWork
         if (_stored is not null) return new Strip(strips, start, length, tile, worker.Stored!.At(start, length));
         for (int i = 0; i < _tensor.Sources.Length; i++) _tensor.Sources[i].Read(worker.Reader, start, strips[i].AsSpan(0, length));
         return new Strip(strips, start, length, tile);
+    }
+
+    // Of a strip a run of so many elements as a sample takes, now here, now there, so that no column of a matrix is missed.
+    Strip ReadRun(Worker worker, long start, int length, int tile)
+    {
+        int run = Math.Min(length, MagnitudeRanks.Run);
+        return Read(worker, start + start / TileReader.StripElements * 2654435761 % (length - run + 1), run, tile);
     }
 
     RecallException NotFinite(Worker worker, long start, int length, ReadOnlySpan<float> output)

@@ -11,7 +11,7 @@ public sealed class UnusedFlagsTests : IDisposable
         TinyModel.Write(_folder["b"], 2);
         string models = $"models: [{{model: {_folder["a"]}}}, {{model: {_folder["b"]}}}]\nparameters: {{weight: 1}}\n";
         File.WriteAllText(_folder["merge.yaml"], "merge_method: linear\n" + models);
-        string random = $"merge_method: dare_linear\nbase_model: {_folder["a"]}\n" 
+        string random = $"merge_method: dare_linear\nbase_model: {_folder["a"]}\n"
             + models.Replace("weight: 1", "weight: 1, density: 0.5", StringComparison.Ordinal);
         File.WriteAllText(_folder["random.yaml"], random);
         File.WriteAllText(_folder["multi.yaml"], $"name: first\nmerge_method: linear\n{models}---\nmerge_method: linear\n{models}");

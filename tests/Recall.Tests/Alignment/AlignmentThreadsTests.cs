@@ -3,7 +3,6 @@ using Recall.Configuration;
 using Recall.Numerics;
 using Recall.Planning;
 using Recall.Representations;
-using Recall.Streaming;
 using Recall.Tests.Merging;
 using static TorchSharp.torch;
 

@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using Recall.Alignment;
 using Recall.Checkpoints;
-using Recall.Checkpoints.Safetensors;
 
 namespace Recall.Tests.Alignment;
 

@@ -1,5 +1,6 @@
 using Recall.Checkpoints;
 using Recall.Methods;
+using Recall.Numerics;
 
 namespace Recall.Tests.Methods;
 
@@ -33,7 +34,7 @@ public class MagnitudeRanksTests
             var counts = new long[ranks.Counts(pass)];
             int stride = pass == 0 ? ranks.Stride : 1;
             for (int start = 0; start < values.Length; start += TileReader.StripElements * stride)
-                ranks.Reduce(pass, start, values.AsSpan(start, Math.Min(TileReader.StripElements, values.Length - start)), counts);
+                ranks.Reduce(pass, start, new PlainValues(values.AsSpan(start, Math.Min(TileReader.StripElements, values.Length - start))), counts);
             ranks.EndPass(pass, counts);
         }
         return pass;

@@ -10,7 +10,7 @@ namespace Recall.Tests.Methods;
 /// </summary>
 static class MethodSetups
 {
-    static readonly double[] Weights = [0.5, 0.75, -0.25, 1];
+    static readonly double[] Weights = [0.5, 0.75, -0.25, 1, 0.25, -0.5];
 
     /// <summary>Method, models, base (−1: none), parameters (of the tensor, and per model: the same for all).</summary>
     public static readonly (string Method, int Models, int Base, string Parameters)[] All =
@@ -23,12 +23,13 @@ static class MethodSetups
         ("task_arithmetic", 3, 0, ""), ("task_arithmetic", 4, 1, "normalize=1 lambda=0.5"),
         ("ties", 3, 0, "density=0.5"), ("ties", 4, 2, "density=0.25 normalize=0 lambda=2"), ("ties", 3, 1, "density=0.7 rescale=1"),
         ("ties", 3, 1, "density=0"), ("ties", 3, 1, "density=1"), ("ties", 3, 1, "density=0.99999"),
+        ("ties", 2, 0, "density=0.5"), ("ties", 5, 0, "density=0.5"), ("ties", 6, 3, "density=0.5"), ("breadcrumbs", 5, 2, "density=0.7 gamma=0.1"),
         ("dare_linear", 3, 0, "density=0.3"), ("dare_linear", 2, 1, "density=0.75 rescale=0 normalize=1"), ("dare_ties", 4, 0, "density=0.6"),
         ("breadcrumbs", 3, 0, "density=0.7 gamma=0.1"), ("breadcrumbs_ties", 4, 1, "density=0.9 gamma=0.2 normalize=1"),
         ("breadcrumbs", 3, 0, "density=0.5 gamma=0"), ("breadcrumbs_ties", 3, 0, "density=0.4 gamma=0.02 rescale=1"),
         ("della", 3, 0, "density=0.5 epsilon=0.25"), ("della_linear", 3, 2, "density=0.4"), ("della_linear", 2, 0, "density=0.6 epsilon=0 rescale=0"),
         ("model_stock", 3, 0, ""), ("model_stock", 4, 2, ""), ("model_stock", 4, 1, "filter_wise=1"),
-        ("nearswap", 2, 0, "t=0.01"), ("sce", 3, 0, ""), ("sce", 4, 1, "select_topk=0.3"), ("sce", 3, 2, "select_topk=0"),
+        ("nearswap", 2, 0, "t=0.01"), ("sce", 3, 0, ""), ("sce", 4, 1, "select_topk=0.3"), ("sce", 3, 1, "select_topk=0.3"), ("sce", 3, 2, "select_topk=0"),
         ("ram", 4, 0, ""), ("ram", 3, 1, "epsilon=0.02"), ("ramplus_tl", 4, 2, ""), ("ramplus_tl", 3, 0, "epsilon=0.01 r=0.5 alpha=0.75"),
         ("arcee_fusion", 2, 0, ""), ("arcee_fusion", 2, 1, ""),
     ];

@@ -80,6 +80,14 @@ public class KernelWidthTests
         Elementwise.AddScaled(sum, 0.25f, small);
         text.Append($"task vectors {Hash(MemoryMarshal.AsBytes(Samples.Bits(small).AsSpan()))}\n");
         float[] row = [.. finite.Select(value => value % 8)], otherRow = [.. second.Select(value => value % 8)];
+        Voter[] voters = [new(0.5f, 0.3f, new(Magnitudes.Key(0.01f), int.MaxValue)), new(0.7f, 0.4f, KeptKeys.All), new(-1, 1, new(1, Magnitudes.Key(2)))];
+        KeptVectors.AddElected<float>(small, finite, second, sum.ToArray(), [], voters, true, 0.8f, sum);
+        KeptVectors.AddScaled<float>(finite, 0.3f, voters[0].Kept, second, 0.4f, voters[2].Kept, small, sum);
+        var pair = new VectorPair<float>(row, otherRow, (float[])[.. second.Select(value => value % 3)]);
+        text.Append($"squares of a pair {pair.Squares(voters[0].Kept)}\n");
+        pair.AddElected(voters[0].Kept, 0.25f, 0.5f, 1e-6f, small);
+        Elementwise.AddScaled(sum, 0.25f, small);
+        text.Append($"kept parts {Hash(MemoryMarshal.AsBytes(Samples.Bits(small).AsSpan()))}\n");
         text.Append($"divergence {Softmax.Divergence<float>(row, otherRow):R} {Softmax.Divergence<float>(row.AsSpan(0, 500), otherRow.AsSpan(0, 500)):R}\n");
         var attended = new float[90 * 4 * 34];
         CausalAttention.Compute<float>(new AttentionSizes(1, 90, 4, 2, 34), row.AsSpan(0, attended.Length), row.AsSpan(20_000, attended.Length / 2),

@@ -188,21 +188,23 @@ public class MethodKernelTests
     {
         int[] keys = [.. x.Select(value => BitConverter.SingleToInt32Bits(value) & int.MaxValue)];
         var high = new long[Magnitudes.HighBins];
-        Magnitudes.CountHigh(Shifted(x, 1), high);
+        Magnitudes.CountHigh(new PlainValues(Shifted(x, 1)), high);
         foreach (var group in keys.GroupBy(key => key >> 16)) Assert.Equal(group.Count(), high[group.Key]);
         Assert.Equal(x.Length, high.Sum());
         foreach (int key in keys.Append(0).Distinct())
         {
             var low = new long[Magnitudes.LowBins];
-            Magnitudes.CountLow(x, key >> 16, low);
+            Magnitudes.CountLow(new PlainValues(x), key >> 16, low);
             Assert.Equal(keys.Count(each => each >> 16 == key >> 16), low.Sum());
             Assert.Equal(keys.Count(each => each == key), low[key & 0xFFFF]);
-            Assert.Equal(keys.Count(each => each == key), Magnitudes.CountEqual(Shifted(x, 2), key));
+            Assert.Equal(keys.Count(each => each == key), Magnitudes.CountEqual(new PlainValues(Shifted(x, 2)), key));
             foreach (bool round in (bool[])[true, false])
             {
                 int most = (int)Math.Min(key + 0x0080_0000L, int.MaxValue);
                 var collected = new int[x.Length];
-                var (below, within) = Magnitudes.Collect(Shifted(x, 3), key, most, round, collected);
+                var (below, within, zeros, finite) = Magnitudes.Collect(new PlainValues(Shifted(x, 3)), key, most, round, collected);
+                Assert.Equal(keys.Count(each => each == 0), zeros);
+                Assert.Equal(x.All(float.IsFinite), finite);
                 Assert.Equal(keys.Count(each => each < key), below);
                 Assert.Equal(keys.Where(each => each >= key && each <= most && (round || (each & 0xFFFF) != 0)), collected[..within]);
             }

@@ -1,0 +1,133 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace Recall.Numerics;
+
+/// <summary>
+/// Two task vectors, δ = x − b and ε = z − b, as SCE merges them: their values are the variances over the two, (δ − ε)² / 4 in float64, rounded once,
+/// and by these elements are selected. Inputs are float32 or bfloat16 (<see cref="Lanes{T}"/>), spans have the same length.
+/// </summary>
+readonly ref struct VectorPair<T> : IValues<VectorPair<T>> where T : unmanaged
+{
+    readonly ReadOnlySpan<T> _x, _z, _b;
+
+    public VectorPair(ReadOnlySpan<T> x, ReadOnlySpan<T> z, ReadOnlySpan<T> b)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(x.Length, b.Length);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(z.Length, b.Length);
+        _x = x;
+        _z = z;
+        _b = b;
+    }
+
+    public int Length => _b.Length;
+
+    public VectorPair<T> Slice(int start, int length) => new(_x.Slice(start, length), _z.Slice(start, length), _b.Slice(start, length));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector512<float> Sixteen(nuint at)
+    {
+        var b = Lanes<T>.Sixteen(ref MemoryMarshal.GetReference(_b), at);
+        return Variances(Lanes<T>.Sixteen(ref MemoryMarshal.GetReference(_x), at) - b, Lanes<T>.Sixteen(ref MemoryMarshal.GetReference(_z), at) - b);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public float One(nuint at)
+    {
+        float b = Lanes<T>.One(ref MemoryMarshal.GetReference(_b), at);
+        return Variance(Lanes<T>.One(ref MemoryMarshal.GetReference(_x), at) - b, Lanes<T>.One(ref MemoryMarshal.GetReference(_z), at) - b);
+    }
+
+    /// <summary>Σ δ² and Σ ε² over the selected elements, in float64: element i is added to lane i mod 16, the last i mod 16 follow one by one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public (double First, double Second) Squares(KeptKeys selected)
+    {
+        ref T first = ref MemoryMarshal.GetReference(_x), second = ref MemoryMarshal.GetReference(_z), origin = ref MemoryMarshal.GetReference(_b);
+        nuint i = 0, n = (nuint)Length;
+        bool all = selected == KeptKeys.All;
+        KeyRange range = new(selected);
+        Vector512<double> low1 = Vector512<double>.Zero, high1 = low1, low2 = low1, high2 = low1;
+        for (; i + 16 <= n; i += 16)
+        {
+            var start = Lanes<T>.Sixteen(ref origin, i);
+            Vector512<float> one = Lanes<T>.Sixteen(ref first, i) - start, other = Lanes<T>.Sixteen(ref second, i) - start;
+            if (!all)
+            {
+                var kept = range.Has(Variances(one, other));
+                (one, other) = (Vector512.ConditionalSelect(kept, one, Vector512<float>.Zero), Vector512.ConditionalSelect(kept, other, Vector512<float>.Zero));
+            }
+            Vector512<double> l1 = Sums.Widen(one.GetLower()), h1 = Sums.Widen(one.GetUpper());
+            Vector512<double> l2 = Sums.Widen(other.GetLower()), h2 = Sums.Widen(other.GetUpper());
+            (low1, high1, low2, high2) = (low1 + l1 * l1, high1 + h1 * h1, low2 + l2 * l2, high2 + h2 * h2);
+        }
+        double sum1 = 0, sum2 = 0;
+        for (int lane = 0; lane < 8; lane++) (sum1, sum2) = (sum1 + (low1[lane] + high1[lane]), sum2 + (low2[lane] + high2[lane]));
+        for (; i < n; i++)
+        {
+            float start = Lanes<T>.One(ref origin, i), one = Lanes<T>.One(ref first, i) - start, other = Lanes<T>.One(ref second, i) - start;
+            if (selected.Has(Variance(one, other))) (sum1, sum2) = (sum1 + (double)one * one, sum2 + (double)other * other);
+        }
+        return (sum1, sum2);
+    }
+
+    /// <summary>
+    /// y = b + (v δ + w ε) / (v + w) of the selected δ and ε that have the sign of δ + ε, + where that is 0; a divisor is at least <paramref name="least"/>.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void AddElected(KeptKeys selected, float v, float w, float least, Span<float> y)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, Length);
+        ref T first = ref MemoryMarshal.GetReference(_x), second = ref MemoryMarshal.GetReference(_z), origin = ref MemoryMarshal.GetReference(_b);
+        ref float to = ref MemoryMarshal.GetReference(y);
+        nuint i = 0, n = (nuint)Length;
+        if (Vector128.IsHardwareAccelerated)
+        {
+            bool all = selected == KeptKeys.All;
+            KeyRange range = new(selected);
+            for (; i + 16 <= n; i += 16)
+            {
+                Vector512<float> start = Lanes<T>.Sixteen(ref origin, i), zero = Vector512<float>.Zero;
+                Vector512<float> one = Lanes<T>.Sixteen(ref first, i) - start, other = Lanes<T>.Sixteen(ref second, i) - start;
+                if (!all)
+                {
+                    var kept = range.Has(Variances(one, other));
+                    (one, other) = (Vector512.ConditionalSelect(kept, one, zero), Vector512.ConditionalSelect(kept, other, zero));
+                }
+                var sign = Election.Sign(one + other);
+                Vector512<float> p1 = Election.Positive(one * Vector512.Create(v), sign), p2 = Election.Positive(other * Vector512.Create(w), sign);
+                var divisor = Election.AddWhere(p2, Vector512.Create(w), Election.AddWhere(p1, Vector512.Create(v), zero));
+                divisor = Vector512.Max(divisor.AsInt32(), Vector512.Create(least).AsInt32()).AsSingle();
+                (start + ((p1 + p2) | sign.AsSingle()) / divisor).StoreUnsafe(ref to, i);
+            }
+        }
+        for (; i < n; i++)
+        {
+            float start = Lanes<T>.One(ref origin, i), one = Lanes<T>.One(ref first, i) - start, other = Lanes<T>.One(ref second, i) - start;
+            if (!selected.Has(Variance(one, other))) one = other = 0;
+            bool plus = one + other >= 0;
+            (one, other) = (one * v, other * w);
+            bool agrees1 = plus ? one > 0 : one < 0, agrees2 = plus ? other > 0 : other < 0;
+            y[(int)i] = start + ((agrees1 ? one : 0) + (agrees2 ? other : 0)) / MathF.Max((agrees1 ? v : 0) + (agrees2 ? w : 0), least);
+        }
+    }
+
+    // Where float32 holds all sixteen differences, as nearly always of bfloat16 models, their squares need no float64: what is lost of a difference
+    // is a multiple of the last place of the smaller number, so that one of the two sums below would show it.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Vector512<float> Variances(Vector512<float> one, Vector512<float> other)
+    {
+        Vector512<float> difference = one - other, half = difference * Vector512.Create(0.5f);
+        if (Vector512.EqualsAll(one - difference, other) && Vector512.EqualsAll(other + difference, one)) return half * half;
+        var low = Sums.Widen(one.GetLower()) - Sums.Widen(other.GetLower());
+        var high = Sums.Widen(one.GetUpper()) - Sums.Widen(other.GetUpper());
+        var quarter = Vector512.Create(0.25);
+        return Vector512.Narrow(low * low * quarter, high * high * quarter);
+    }
+
+    static float Variance(float one, float other)
+    {
+        double difference = (double)one - other;
+        return (float)(difference * difference * 0.25);
+    }
+}
