@@ -50,7 +50,10 @@ for rank in full 64 16 4; do
     run cards-$rank cards $out/cards-$rank $rank set=$set
     run align-cards-$rank align-cards $out/cards-$rank set=$set
     [ $rank != 64 ] || run newest-gsm8k-$rank newest gsm8k $out/cards-$rank set=$set
-    [ $rank != full ] || for task in gsm8k ag_news; do run newest-$task newest $task $out/cards-$rank set=$set; done
+    [ $rank != full ] || for task in gsm8k ag_news arc_easy stories; do
+        run newest-$task newest $task $out/cards-$rank set=$set
+        run newest-$task-even newest $task $out/cards-$rank set=$set demand=false
+    done
     rm -rf $out/cards-$rank
 done
 run sequential-texts sequential $out/sequential texts 0 set=$set; rm -rf $out/sequential

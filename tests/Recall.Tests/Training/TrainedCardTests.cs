@@ -41,7 +41,7 @@ public sealed class TrainedCardTests : TorchTests
         Assert.Equal((1, 1.0, rank, ModelPrint.Of(Opened(output)), ModelPrint.Of(spread), spread.Sum(text => (long)text.Ids.Length)),
             (card.Experts, card.Answers, card.Rank, card.Model, card.Samples, card.Tokens));
 
-        CardRun.Write(folder["again.safetensors"], "again", Opened(output), spread, rank, 1, cancellation: TestContext.Current.CancellationToken);
+        CardRun.Write(folder["again.safetensors"], "again", Opened(output), spread, rank, 1, Checkpoint.Open(Base), cancellation: TestContext.Current.CancellationToken);
         Assert.Equal(File.ReadAllBytes(folder["again.safetensors"]), File.ReadAllBytes(card.Path));
     }
 
