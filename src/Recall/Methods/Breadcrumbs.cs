@@ -20,6 +20,6 @@ public sealed class Breadcrumbs : TaskVectorMethod
     /// <inheritdoc/>
     public override string? Check(TensorInputs inputs) => base.Check(inputs) ?? MagnitudeSparsifier.CheckGamma(inputs);
 
-    internal override Sparsifier? Sparsify(TensorInputs inputs, int model, double density) =>
+    internal override MagnitudeSparsifier? Sparsify(TensorInputs inputs, int model, double density) =>
         MagnitudeSparsifier.Middle(inputs.Shape.Elements, density, inputs.PerModel["gamma"][model]);
 }

@@ -22,6 +22,6 @@ public sealed class BreadcrumbsTies : TaskVectorMethod
 
     internal override bool ElectsSign => true;
 
-    internal override Sparsifier? Sparsify(TensorInputs inputs, int model, double density) =>
+    internal override MagnitudeSparsifier? Sparsify(TensorInputs inputs, int model, double density) =>
         MagnitudeSparsifier.Middle(inputs.Shape.Elements, density, inputs.PerModel["gamma"][model]);
 }

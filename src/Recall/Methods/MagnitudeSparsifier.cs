@@ -6,7 +6,7 @@ namespace Recall.Methods;
 /// Keeps the elements whose place in the order of magnitudes, from the smallest, is from <c>bottom</c> up to <c>top</c>; of equal ones the
 /// lower index comes first where large ones are cut off, and where only the largest are kept it is they that stay.
 /// </summary>
-sealed class MagnitudeSparsifier : Sparsifier
+sealed class MagnitudeSparsifier
 {
     readonly RankCut _dropped, _kept;
     readonly MagnitudeRanks _ranks;
@@ -44,17 +44,22 @@ sealed class MagnitudeSparsifier : Sparsifier
         return null;
     }
 
-    public override int Passes => _ranks.Passes;
+    /// <summary>Reduce passes that it needs before <see cref="Kept"/> and <see cref="Clear"/>, as far as is known.</summary>
+    public int Passes => _ranks.Passes;
 
-    public override int Stride => _ranks.Stride;
+    /// <summary>Every so many-th strip is seen in the first pass; 1: all.</summary>
+    public int Stride => _ranks.Stride;
 
-    public override int Counts(int pass) => _ranks.Counts(pass);
+    /// <summary>Counters of a pass.</summary>
+    public int Counts(int pass) => _ranks.Counts(pass);
 
-    public override bool Reduce(int pass, in Strip strip, int input, int origin, Span<long> counts) => strip.HoldsBFloat16
+    /// <summary>The share of a strip in a pass: of the input, less the origin. False where the first whole pass meets a NaN or an infinity.</summary>
+    public bool Reduce(int pass, in Strip strip, int input, int origin, Span<long> counts) => strip.HoldsBFloat16
         ? _ranks.Reduce(pass, strip.Start, strip.Differences<BFloat16>(input, origin), counts)
         : _ranks.Reduce(pass, strip.Start, strip.Differences<float>(input, origin), counts);
 
-    public override void EndPass(int pass, ReadOnlySpan<long> counts) => _ranks.EndPass(pass, counts);
+    /// <summary>Takes a pass's counters.</summary>
+    public void EndPass(int pass, ReadOnlySpan<long> counts) => _ranks.EndPass(pass, counts);
 
     /// <summary>What is kept of a strip from a position on, and where that ends: at <paramref name="end"/> or before.</summary>
     public (KeptKeys Kept, int End) Kept<T>(long start, Differences<T> delta, int from, int end) where T : unmanaged
@@ -68,7 +73,8 @@ sealed class MagnitudeSparsifier : Sparsifier
         return (least <= most ? new KeptKeys((int)least, (int)most) : KeptKeys.None, end);
     }
 
-    public override void Clear(long start, Span<float> delta)
+    /// <summary>Sets to 0 what is not kept.</summary>
+    public void Clear(long start, Span<float> delta)
     {
         if (_dropped.Take <= 0)
         {

@@ -17,6 +17,4 @@ public sealed class TaskArithmetic : TaskVectorMethod
     /// <inheritdoc/>
     public override ImmutableArray<MethodParameter> Parameters =>
         [new("weight", PerModel: true), new("normalize", 0, Flag: true), new("lambda", 1), new("int8_mask", 0, Flag: true)];
-
-    internal override Sparsifier? Sparsify(TensorInputs inputs, int model, double density) => null;
 }

@@ -13,11 +13,11 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
     const double SmallestNorm = 1e-7;
 
     /// <summary>One model's task vector.</summary>
-    public sealed class Vector(int input, double weight, Sparsifier? sparsifier, bool rescale)
+    public sealed class Vector(int input, double weight, MagnitudeSparsifier? sparsifier, bool rescale)
     {
         public int Input { get; } = input;
 
-        public Sparsifier? Sparsifier { get; } = sparsifier;
+        public MagnitudeSparsifier? Sparsifier { get; } = sparsifier;
 
         /// <summary>The weight; with the factor that restores the norm, after the passes.</summary>
         public double Scale { get; private set; } = weight;
@@ -56,15 +56,12 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
     readonly float[] _weights = [.. vectors.Select(vector => (float)vector.Weight)];
     readonly float[] _scales = [.. vectors.Select(vector => (float)vector.Scale)];
 
-    // Infinity minus infinity and 0 times infinity are NaN; an election of signs would drop them, but ranks show them.
+    // Infinity minus infinity is NaN; an election of signs would drop it, but ranks show it.
     public override bool ShowsDamage { get; } = vectors.All(vector => vector.Sparsifier is null)
-        ? !electsSign : vectors.All(vector => vector.Sparsifier is MagnitudeSparsifier { Passes: > 0 });
+        ? !electsSign
+        : vectors.All(vector => vector.Sparsifier is { Passes: > 0 });
 
     readonly bool _isPlain = !electsSign && vectors.All(vector => vector.Sparsifier is null);
-
-    // What is kept of each is a range of magnitudes, so that all is done in one pass.
-    readonly bool _keepsRanges = vectors.All(vector => vector.Sparsifier is null or MagnitudeSparsifier)
-        && vectors.Length >= 1 && (!electsSign || vectors.Length <= KeptVectors.MostVoters);
 
     public override int Passes => vectors.IsEmpty ? 0 : vectors.Max(vector => vector.Passes + Delay(vector));
 
@@ -103,33 +100,9 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
             else AddWhole<float>(strip, output);
             return;
         }
-        if (_keepsRanges)
-        {
-            if (strip.HoldsBFloat16) AddKept<BFloat16>(strip, output);
-            else AddKept<float>(strip, output);
-            return;
-        }
-        var origin = strip[baseIndex];
-        foreach (var vector in vectors)
-        {
-            if (vector.Sparsifier is null && !electsSign) continue;
-            var delta = strip[vector.Input];
-            TaskVectors.Subtract(origin, delta);
-            vector.Sparsifier?.Clear(strip.Start, delta);
-        }
-        if (electsSign) Elect(strip, output);
-        else Add(strip, output);
-    }
-
-    void Add(in Strip strip, Span<float> output)
-    {
-        var origin = strip[baseIndex];
-        origin.CopyTo(output);
-        foreach (var vector in vectors)
-        {
-            if (vector.Sparsifier is null) Elementwise.AddScaledDifference<float>(strip[vector.Input], origin, Factor(vector), output);
-            else Elementwise.AddScaled<float>(strip[vector.Input], Factor(vector), output);
-        }
+        if (electsSign && vectors.Length is not (> 0 and <= KeptVectors.MostVoters)) Elect(strip, output);
+        else if (strip.HoldsBFloat16) AddKept<BFloat16>(strip, output);
+        else AddKept<float>(strip, output);
     }
 
     float Factor(Vector vector) => (float)(vector.Scale * factor);
@@ -157,7 +130,7 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
             for (int i = 0; i < vectors.Length; i++)
             {
                 var kept = KeptKeys.All;
-                if (vectors[i].Sparsifier is MagnitudeSparsifier sparsifier)
+                if (vectors[i].Sparsifier is { } sparsifier)
                     (kept, end) = sparsifier.Kept(strip.Start, strip.Differences<T>(vectors[i].Input, baseIndex), at, end);
                 voters[i] = new Voter(_scales[i], _weights[i], kept);
             }
@@ -186,9 +159,16 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
             count > 3 ? strip.Values<T>(vectors[3].Input)[part] : [], voters, normalize, (float)factor, output);
     }
 
+    // Of any number of vectors.
     [SkipLocalsInit]
     void Elect(in Strip strip, Span<float> output)
     {
+        foreach (var vector in vectors)
+        {
+            var delta = strip[vector.Input];
+            TaskVectors.Subtract(strip[baseIndex], delta);
+            vector.Sparsifier?.Clear(strip.Start, delta);
+        }
         Span<float> weights = stackalloc float[Chunk];
         weights = output.Length <= Chunk ? weights[..output.Length] : new float[output.Length];
         TaskVectors.Elect(strip.Inputs, _inputs, _scales, _scales, _weights, output, weights);

@@ -23,7 +23,7 @@ public abstract class TaskVectorMethod : MergeMethod
     internal virtual bool ElectsSign => false;
 
     /// <summary>What sparsifies a model's task vector of a density below 1.</summary>
-    internal virtual Sparsifier? Sparsify(TensorInputs inputs, int model, double density) => null;
+    internal virtual MagnitudeSparsifier? Sparsify(TensorInputs inputs, int model, double density) => null;
 
     /// <summary>What says by chance which elements of a model's task vector of a density below 1 are kept.</summary>
     internal virtual ElementMask? Draw(TensorInputs inputs, int model, double density) => null;

@@ -19,6 +19,6 @@ public sealed class Ties : TaskVectorMethod
 
     internal override bool ElectsSign => true;
 
-    internal override Sparsifier? Sparsify(TensorInputs inputs, int model, double density) =>
+    internal override MagnitudeSparsifier? Sparsify(TensorInputs inputs, int model, double density) =>
         MagnitudeSparsifier.Largest(inputs.Shape.Elements, density);
 }
