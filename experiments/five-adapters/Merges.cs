@@ -35,7 +35,8 @@ sealed class Merges(IReadOnlyList<SetEntry> set, TaskTexts texts, Checkpoint bas
     {
         var clock = Stopwatch.StartNew();
         var before = Process.GetCurrentProcess().TotalProcessorTime;
-        experts = ExpertDemand.Weigh(baseModel, [.. experts], settings.Options(kind), keepsTexts: true, Console.WriteLine);
+        if (ExpertDemand.IsMeasured(baseModel, experts, settings.Options(kind), keepsTexts: true, Console.WriteLine))
+            experts = ExpertDemand.Weigh(baseModel, [.. experts], settings.Options(kind), Console.WriteLine);
         using var alignment = new LayerAlignment(baseModel, experts, settings.Options(kind));
         var merged = new Dictionary<string, MemoryTensor>();
         var values = new Dictionary<string, float[]>();

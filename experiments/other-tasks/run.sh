@@ -14,7 +14,9 @@ run() { # NAME ARGUMENTS: the program's answer, once
 
 $program rows $RECALL_SHARED/data/tinystories_slice.txt $out stories
 for expert in ag_news arc_easy gsm8k stories ag_news-full arc_easy-full gsm8k-full; do
-    [ -d $out/experts/$expert ] || $recall train experiments/other-tasks/train/$expert.yaml
+    [ -d $out/experts/$expert ] && continue
+    sed "s#\.\./shared/#$RECALL_SHARED/#" experiments/other-tasks/train/$expert.yaml > $out/$expert.yaml
+    $recall train $out/$expert.yaml
 done
 run references references set=$set          # set.json and full.json hold these losses
 run references-full references set=$full

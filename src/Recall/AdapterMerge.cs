@@ -43,7 +43,8 @@ public static class AdapterMerge
         var (baseModel, solve, experts) = (AlignedMerge.BaseOf(plan), AlignedMerge.OptionsOf(planned), AlignedMerge.ExpertsOf(plan, planned));
         var weights = new List<string>();
         experts = TypicalTexts.Chosen(experts, planned.Options, cancellation);
-        experts = ExpertDemand.Weigh(baseModel, experts, solve, planned.Options.KeepSamples, weights.Add, cancellation);
+        if (ExpertDemand.IsMeasured(baseModel, experts, solve, planned.Options.KeepSamples, weights.Add))
+            experts = ExpertDemand.Weigh(baseModel, experts, solve, weights.Add, cancellation);
         using var alignment = AlignedAdapter.Begin(baseModel, experts, solve, rank);
         string output = plan.Options.Output;
         bool made = !Directory.Exists(output);

@@ -26,7 +26,7 @@ public sealed record AlignedEstimate(double Seconds, AlignmentWork Work, Product
         var work = AlignmentWork.Of(options, experts, solve, planned.Options.CardRank);
         work = work with { Forward = work.Forward + candidates * AlignmentWork.OfToken(options) };
         // Each text goes through the expert, the base and half-way between them.
-        if (ExpertDemand.IsAsked(experts, solve, planned.Options.KeepSamples))
+        if (ExpertDemand.IsMeasured(AlignedMerge.BaseOf(plan), experts, solve, planned.Options.KeepSamples, _ => { }))
             work = work with { Forward = work.Forward + 3 * experts.Sum(expert => expert.Texts.Sum(text => (double)text.Ids.Length)) * AlignmentWork.OfToken(options) };
         var rates = TorchThreads.Within(plan.Options.Threads, () => ProductRates.Measure(Math.Min(options.HiddenSize, MostSize), solve.Compute));
         return new AlignedEstimate(work.Forward / rates.Forward + work.Statistics / rates.Single + work.Solving / rates.Double, work, rates);

@@ -21,6 +21,7 @@ sealed class AlignedMerge : IDisposable
     LayerAlignment _alignment;
     readonly AlignmentOptions _options;
     readonly List<string> _demand = [];
+    readonly bool _weighs;
     IReadOnlyList<string> _earlierNotes = [];
     int _notesDone;
 
@@ -30,6 +31,7 @@ sealed class AlignedMerge : IDisposable
         _options = OptionsOf(planned);
         _experts = ExpertsOf(plan, planned);
         _alignment = new LayerAlignment(BaseOf(plan), _experts, _options);
+        _weighs = ExpertDemand.IsMeasured(BaseOf(plan), _experts, _options, planned.Options.KeepSamples, _demand.Add);
     }
 
     /// <summary>What a plan says of how to solve.</summary>
@@ -100,11 +102,13 @@ sealed class AlignedMerge : IDisposable
     void Prepare(ProgressMeter meter, CancellationToken cancellation)
     {
         var planned = _plan.Alignment!.Options;
-        bool weighs = ExpertDemand.IsAsked(_experts, _options, planned.KeepSamples);
-        if (!weighs && !_experts.Any(expert => expert.AreCandidates)) return;
+        if (!_weighs && !_experts.Any(expert => expert.AreCandidates)) return;
         _experts = TypicalTexts.Chosen(_experts, planned, cancellation);
-        if (weighs) meter.Tell("weighing the experts");
-        _experts = ExpertDemand.Weigh(BaseOf(_plan), _experts, _options, planned.KeepSamples, _demand.Add, cancellation);
+        if (_weighs)
+        {
+            meter.Tell("weighing the experts");
+            _experts = ExpertDemand.Weigh(BaseOf(_plan), _experts, _options, _demand.Add, cancellation);
+        }
         _alignment.Dispose();
         _alignment = new LayerAlignment(BaseOf(_plan), _experts, _options);
     }

@@ -16,7 +16,8 @@ namespace Recall.Cli.Commands;
 /// <param name="Inputs">Number of layer inputs.</param>
 /// <param name="ModelPrint">The print of its model.</param>
 /// <param name="SamplesPrint">That of its texts.</param>
-sealed record CardSummary(string Card, long Bytes, string Rank, int Experts, double Answers, double? Demand, bool Weighed, long Tokens, int Inputs, string ModelPrint,
+sealed record CardSummary(
+    string Card, long Bytes, string Rank, int Experts, double Answers, double? Demand, bool Weighed, long Tokens, int Inputs, string ModelPrint,
     string SamplesPrint)
 {
     /// <summary>Whether a file has the name of a card, or of one that was given another name before its ending.</summary>
@@ -42,7 +43,7 @@ sealed record CardSummary(string Card, long Bytes, string Rank, int Experts, dou
         facts.Add("tokens", Shown.Count(Tokens));
         facts.Add("weight of answers", Answers.ToString("R", CultureInfo.InvariantCulture));
         facts.Add("demand", Demand is { } demand ? $"{demand.ToString("P1", CultureInfo.InvariantCulture)} of what it does is missing with half of its update"
-            : Weighed ? "of each of its experts, weighed in it" : "not measured (--base)");
+            : Weighed ? "of each of its experts, weighed in it" : Experts > 1 ? "its experts weigh alike" : "not measured (--base)");
         facts.Add("layer inputs", Shown.Count(Inputs));
         facts.Add("model", ModelPrint);
         facts.Add("texts", SamplesPrint);

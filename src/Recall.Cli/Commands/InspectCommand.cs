@@ -6,7 +6,7 @@ using Recall.Planning;
 namespace Recall.Cli.Commands;
 
 /// <summary><c>recall inspect</c>: what a model is made of, from its headers alone.</summary>
-sealed class InspectCommand : Verb
+sealed partial class InspectCommand : Verb
 {
     readonly Argument<string> _model = Common.Model("MODEL");
     readonly Option<bool> _tensors = new("--tensors") { Description = "List every tensor" };
@@ -89,7 +89,7 @@ sealed class InspectCommand : Verb
         facts.Add("adapter", adapter.Folder);
         facts.Add("base model", adapter.BaseModel ?? "not named");
         facts.Add("kind", Describe(adapter));
-        if (adapter.TargetModules.Count > 0) facts.Add("modules", string.Join(", ", adapter.TargetModules));
+        if (adapter.TargetModules.Count > 0) facts.Add("modules", Modules(adapter.TargetModules));
         if (adapter.ModulesToSave.Count > 0) facts.Add("whole modules", string.Join(", ", adapter.ModulesToSave));
         facts.Add("parameters", $"{Shown.Count(adapter.Parameters)} in {Shown.Count(adapter.Tensors)} tensors");
         facts.Add("bytes", $"{Shown.Count(adapter.Bytes)} ({Shown.Bytes(adapter.Bytes)})");
@@ -104,6 +104,13 @@ sealed class InspectCommand : Verb
             tokenizer.AddedTokens is { } added ? $"{added} added tokens" : null,
             tokenizer.ChatTemplate ? "with a chat template" : null,
         }.OfType<string>());
+
+    /// <summary>Modules that are alike but for a number, as of their layer, are named once.</summary>
+    static string Modules(IReadOnlyList<string> names) => string.Join(", ", names.GroupBy(name => Number().Replace(name, ".*"))
+        .Select(alike => alike.Count() == 1 ? alike.First() : $"{alike.Key} ({alike.Count()})"));
+
+    [System.Text.RegularExpressions.GeneratedRegex(@"\.\d+(?=\.|$)", System.Text.RegularExpressions.RegexOptions.CultureInvariant)]
+    private static partial System.Text.RegularExpressions.Regex Number();
 
     static string Describe(AdapterSummary adapter) =>
         $"{adapter.PeftType ?? "unknown kind"}, rank {Shown.Number(adapter.Rank)}, alpha {Shown.Number(adapter.Alpha)}"

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Recall.Checkpoints;
 using Recall.Configuration;
 using Recall.Representations;
+using static TorchSharp.torch;
 
 namespace Recall.Alignment;
 
@@ -44,6 +45,7 @@ public static class ExpertDemand
             .Select(token => (i, token)))];
         if (places.Length == 0) return 0;
         var half = MeanTensor.Of(baseModel, [new AlignmentExpert(name, expert, []), new AlignmentExpert(baseModel.Path, baseModel, [])]);
+        using var scope = NewDisposeScope();
         using var stream = new RepresentationStream(
             [(name, expert), (baseModel.Path, baseModel), ($"half of {name}", half)], [.. texts.Select(text => text.Ids)], compute);
         var reader = new TileReader();
@@ -51,45 +53,51 @@ public static class ExpertDemand
         for (int layer = 1; layer <= stream.Layers; layer++) stream.Block(layer, reader, cancellation);
         var states = Enumerable.Range(0, 3).Select(model => stream.States(model, places)).ToList();
         double[] divergences = new Divergence(expert, [baseModel, half]).Sum(states, cancellation);
-        foreach (var state in states) state.Dispose();
         if (!divergences.All(double.IsFinite)) throw new RecallException($"{name}: what it, or its base, expects of its texts is not finite");
         if (divergences[0] < SmallestDivergence * places.Length) return 0;
         return Math.Round(Math.Min(divergences[1] / divergences[0], Most), Decimals);
     }
 
-    /// <summary>Weighs the experts of a merge, as <see cref="AlignmentOptions.Demand"/> asks; a merged model task by task.</summary>
+    /// <summary>
+    /// Whether the experts of a merge are weighed: where <see cref="AlignmentOptions.Demand"/> asks for it, or by default where a card takes part or is all
+    /// that the merged model keeps; and where every card says its demand.
+    /// </summary>
     /// <param name="baseModel">The base.</param>
     /// <param name="experts">With their texts and cards.</param>
     /// <param name="options">What is solved.</param>
     /// <param name="keepsTexts">Whether the merged model keeps the texts, so that none must be merged by its card later.</param>
-    /// <param name="tell">Takes what was done, and why.</param>
-    /// <param name="cancellation">Stops between batches.</param>
-    /// <returns>The same experts with their weights; as they were where they weigh alike.</returns>
+    /// <param name="tell">Takes why they weigh alike, though a card takes part.</param>
     /// <exception cref="RecallException">A card that does not say its demand, where <see cref="AlignmentOptions.Demand"/> is set.</exception>
-    public static ImmutableArray<AlignmentExpert> Weigh(
-        Checkpoint baseModel, ImmutableArray<AlignmentExpert> experts, AlignmentOptions options, bool keepsTexts, Action<string> tell,
-        CancellationToken cancellation = default)
+    public static bool IsMeasured(
+        Checkpoint baseModel, IReadOnlyCollection<AlignmentExpert> experts, AlignmentOptions options, bool keepsTexts, Action<string> tell)
     {
-        if (!IsAsked(experts, options, keepsTexts)) return experts;
-        if (experts.FirstOrDefault(expert => expert.Card is { IsWeighed: false }) is { } silent)
-        {
-            string why = $"{silent.Card!.Path} does not say what its expert's task asks for";
-            string remedy = silent.Card.Experts > 1 ? "merge it anew with 'demand: true'"
-                : $"make it anew: recall card {silent.Name} --base {baseModel.Path} --samples FILE --out {silent.Card.Path}";
-            if (options.Demand == true) throw new RecallException($"{why}; {remedy}, or leave out 'demand'");
-            tell($"demand: all experts weigh alike: {why}; {remedy}");
-            return experts;
-        }
+        if (options.IsRegMean || !(options.Demand ?? (!keepsTexts || experts.Any(expert => expert.Card is not null)))) return false;
+        if (experts.FirstOrDefault(expert => expert.Card is { IsWeighed: false }) is not { Card: { } card } silent) return true;
+        string why = $"{card.Path} does not say what its expert's task asks for";
+        string remedy = card.Experts > 1 ? "merge it anew with 'demand: true'"
+            : $"make it anew: recall card {silent.Name} --base {baseModel.Path} --samples FILE --out {card.Path}";
+        if (options.Demand == true) throw new RecallException($"{why}; {remedy}, or leave out 'demand'");
+        tell($"demand: all experts weigh alike: {why}; {remedy}");
+        return false;
+    }
+
+    /// <summary>Weighs the experts of a merge; a merged model with kept texts task by task.</summary>
+    /// <param name="baseModel">The base.</param>
+    /// <param name="experts">With their texts and cards, which all say their demand.</param>
+    /// <param name="options">What is solved.</param>
+    /// <param name="tell">Takes what each weighs.</param>
+    /// <param name="cancellation">Stops between batches.</param>
+    /// <returns>The same experts with their weights.</returns>
+    /// <exception cref="RecallException">Models of different shapes, or scores that are not finite.</exception>
+    public static ImmutableArray<AlignmentExpert> Weigh(
+        Checkpoint baseModel, ImmutableArray<AlignmentExpert> experts, AlignmentOptions options, Action<string> tell, CancellationToken cancellation = default)
+    {
         var weighed = experts.Select(expert => expert.Card is { } card
             ? expert with { Weight = card.Weight } : expert with { Texts = Weighed(baseModel, expert, options, cancellation) })
             .ToImmutableArray();
         tell("demand: the experts weigh " + string.Join(", ", weighed.SelectMany(Weights)));
         return weighed;
     }
-
-    /// <summary>Whether demands are measured: where it is set, or where a card takes part or is all that the merged model keeps.</summary>
-    internal static bool IsAsked(IReadOnlyCollection<AlignmentExpert> experts, AlignmentOptions options, bool keepsTexts) =>
-        !options.IsRegMean && (options.Demand ?? (!keepsTexts || experts.Any(expert => expert.Card is not null)));
 
     /// <summary>What the card of a merged model says: that its experts are weighed in it; null where they are not.</summary>
     internal static string? OfMerged(IReadOnlyCollection<AlignmentExpert> experts) =>

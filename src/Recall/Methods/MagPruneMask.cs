@@ -48,7 +48,7 @@ sealed class MagPruneMask(CounterRandom random, double density, double epsilon, 
             return;
         }
         float[] delta = ArrayPool<float>.Shared.Rent(x.Length);
-        TaskVectors.Subtract(x, b, delta.AsSpan(0, x.Length));
+        TaskVectors.ScaledDifference(x, b, 1, delta.AsSpan(0, x.Length));
         Keep(start, MemoryMarshal.Cast<float, int>(delta.AsSpan(0, x.Length)), kept);
         ArrayPool<float>.Shared.Return(delta);
     }

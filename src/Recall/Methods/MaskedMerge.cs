@@ -13,8 +13,6 @@ sealed class MaskedMerge(
     TensorInputs inputs, ImmutableArray<MaskedMerge.Vector> vectors, bool electsSign, bool normalize, bool rescale, double factor, long room = MaskedMerge.MaskBytes)
     : TensorMerge
 {
-    const double SmallestNorm = 1e-7;
-
     /// <summary>Masks that are kept, at most: 64 MiB a tensor.</summary>
     public const long MaskBytes = 64 << 20;
 
@@ -71,11 +69,7 @@ sealed class MaskedMerge(
 
     public override void EndPass(int pass, Reduced reduced)
     {
-        for (int i = 0; i < vectors.Length; i++)
-        {
-            var (all, kept) = (reduced.Sum(2 * i), reduced.Sum(2 * i + 1));
-            if (all >= SmallestNorm && kept >= SmallestNorm) _scales[i] = (float)(vectors[i].Weight * (all / kept));
-        }
+        for (int i = 0; i < vectors.Length; i++) _scales[i] = (float)TaskVectorMethod.Restored(vectors[i].Weight, reduced.Sum(2 * i), reduced.Sum(2 * i + 1));
     }
 
     public override void Apply(in Strip strip, Span<float> output)
@@ -93,7 +87,7 @@ sealed class MaskedMerge(
         {
             var x = strip.Values<T>(vectors[i].Input);
             var mask = Mask<T>(i, strip, buffer, again: false);
-            if (electsSign) Masked.ScaleDifference(x, origin, mask, _scales[i], strip.Buffers[vectors[i].Input].AsSpan(0, strip.Length));
+            if (electsSign) Masked.ScaledDifference(x, origin, mask, _scales[i], strip.Buffers[vectors[i].Input].AsSpan(0, strip.Length));
             else Masked.AddScaledDifference(x, origin, mask, (float)(_scales[i] * factor), output);
         }
         ArrayPool<ulong>.Shared.Return(buffer);

@@ -10,7 +10,6 @@ namespace Recall.Methods;
 sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vector> vectors, bool electsSign, bool normalize, double factor) : TensorMerge
 {
     const int Chunk = Checkpoints.TileReader.StripElements;
-    const double SmallestNorm = 1e-7;
 
     /// <summary>One model's task vector.</summary>
     public sealed class Vector(int input, double weight, MagnitudeSparsifier? sparsifier, bool rescale)
@@ -48,7 +47,7 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
         {
             if (pass < 0 || pass >= Passes) return;
             if (pass < Sparsifier!.Passes) Sparsifier.EndPass(pass, counts);
-            else if (sums[0] >= SmallestNorm && sums[1] >= SmallestNorm) Scale = Weight * (sums[0] / sums[1]);
+            else Scale = TaskVectorMethod.Restored(Weight, sums[0], sums[1]);
         }
     }
 

@@ -11,7 +11,13 @@ namespace Recall.Methods;
 /// </summary>
 public abstract class TaskVectorMethod : MergeMethod
 {
-    const double SmallestDivisor = 1e-8;
+    const double SmallestDivisor = 1e-8, SmallestNorm = 1e-7;
+
+    /// <summary>The weight of a task vector that is brought back to its L1 norm.</summary>
+    /// <param name="weight">The weight as given.</param>
+    /// <param name="norm">The L1 norm of all of it.</param>
+    /// <param name="kept">That of what is kept.</param>
+    internal static double Restored(double weight, double norm, double kept) => norm >= SmallestNorm && kept >= SmallestNorm ? weight * (norm / kept) : weight;
 
     /// <inheritdoc/>
     public override BaseUse Base => BaseUse.Required;

@@ -72,7 +72,7 @@ static class Masked
 
     /// <summary>y = a (x − b) where it is kept, else 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void ScaleDifference<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> b, ReadOnlySpan<ulong> mask, float a, Span<float> y) where T : unmanaged
+    public static void ScaledDifference<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> b, ReadOnlySpan<ulong> mask, float a, Span<float> y) where T : unmanaged
     {
         Check(x, b, mask);
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);

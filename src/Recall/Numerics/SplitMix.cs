@@ -12,6 +12,9 @@ namespace Recall.Numerics;
 /// </summary>
 readonly struct SplitMix
 {
+    /// <summary>The step of the paper's own generator: 2^64 divided by the golden ratio.</summary>
+    public const ulong GoldenGamma = 0x9E37_79B9_7F4A_7C15;
+
     const ulong First = 0xBF58_476D_1CE4_E5B9, Second = 0x94D0_49BB_1331_11EB;
     const int FewestChanges = 24;
 

@@ -63,20 +63,6 @@ static class TaskVectors
         }
     }
 
-    /// <summary>y = x − b.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Subtract<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> b, Span<float> y) where T : unmanaged
-    {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(b.Length, x.Length);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
-        ref T from = ref MemoryMarshal.GetReference(x), origin = ref MemoryMarshal.GetReference(b);
-        ref float to = ref MemoryMarshal.GetReference(y);
-        nuint i = 0, n = (nuint)x.Length;
-        if (Vector128.IsHardwareAccelerated)
-            for (; i + 16 <= n; i += 16) (Lanes<T>.Sixteen(ref from, i) - Lanes<T>.Sixteen(ref origin, i)).StoreUnsafe(ref to, i);
-        for (; i < n; i++) y[(int)i] = Lanes<T>.One(ref from, i) - Lanes<T>.One(ref origin, i);
-    }
-
     /// <summary>
     /// TIES's election over M arrays: the sign of Σ v_m x_m is elected, + where it is 0; of the s_m x_m of that sign come the sum, and the sum of their
     /// weights w_m. Zeros never agree.

@@ -80,6 +80,7 @@ sealed class LargestProducts : IDisposable
         for (int group = 0; group < groups; group++)
         {
             var can = found[group].FindAll(each => each.AtMost >= least[group]);
+            if (can.Count == 0) throw new RecallException("the rows are too large for products in float32: scale the donor's matrix down");
             (int Vector, int Row)[] rows = [.. can.Select(each => (each.Vector, each.Row)).Order()];
             best[group] = rows.Length == 1 ? rows[0] : Exact(vectors, groups, group, rows);
         }

@@ -23,6 +23,8 @@ sealed class SharedRows : IDisposable
     {
         Donor = empty([donor.Shape[0], donor.Shape[1]], ScalarType.Float32);
         donor.ReadInto(Donor, new TileReader());
+        using (var finite = Donor.isfinite().all())
+            if (!finite.item<bool>()) throw new RecallException($"{donor.Name} of the donor holds NaN or infinities: rows cannot be compared; is the file whole?");
         using var index = tensor(pairs.Select(pair => (long)pair.Donor).ToArray());
         Shared = Donor.index_select(0, index);
         BaseRows = [.. pairs.Select(pair => pair.Base)];

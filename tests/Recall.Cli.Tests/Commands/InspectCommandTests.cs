@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace Recall.Cli.Tests.Commands;
 
@@ -49,6 +50,19 @@ public class InspectCommandTests
         var run = Session.Run("inspect", folder["adapter"]);
         Assert.Equal(0, run.ExitCode);
         Expected.Match("inspect-adapter.txt", run.Out.Replace(folder.Path, "MODELS"));
+    }
+
+    [Fact]
+    public void ModulesThatDifferByTheirLayerAreNamedOnce()
+    {
+        using var folder = new TemporaryFolder();
+        TinyModel.WriteAdapter(folder["adapter"], 1);
+        string config = folder["adapter", "adapter_config.json"];
+        var content = JsonNode.Parse(File.ReadAllText(config))!;
+        content["target_modules"] = new JsonArray("model.layers.0.mlp.up_proj", "model.layers.11.mlp.up_proj", "model.layers.3.self_attn.q_proj", "lm_head");
+        File.WriteAllText(config, content.ToJsonString());
+        Assert.Contains("modules     lm_head, model.layers.*.mlp.up_proj (2), model.layers.3.self_attn.q_proj", Session.Run("inspect", folder["adapter"]).Out,
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -207,6 +207,16 @@ public sealed class AlignedMergeTests : IDisposable
     }
 
     [Fact]
+    public void A_demand_that_a_card_does_not_say_is_missed_before_anything_is_written()
+    {
+        string Asked(string recall) => Config($"recall: {{combine: distil, {recall}}}\n", ("expert-1", $", card: {CardOf("expert-1", 4)}"), AllWithTexts[1]);
+        Assert.Contains("does not say what its expert's task asks for; make it anew: recall card ",
+            Assert.Throws<RecallException>(() => Merge(Asked("demand: true"))).Message, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(_folder["merged"]));
+        Merge(Asked("demand: false"));
+    }
+
+    [Fact]
     public void What_an_expert_lacks_is_said_with_the_command_that_makes_it()
     {
         string message = Assert.Throws<ConfigurationException>(() =>

@@ -102,7 +102,7 @@ public class KernelWidthTests
         new CounterRandom(1, "tensor", 2).Keep(3, 0.4, kept);
         text.Append($"random {Hash(MemoryMarshal.AsBytes(kept.AsSpan()))}\n");
         var (all, some) = Masked.Magnitudes<float>(row, otherRow, kept);
-        Masked.ScaleDifference<float>(row, otherRow, kept, 0.3f, sum);
+        Masked.ScaledDifference<float>(row, otherRow, kept, 0.3f, sum);
         Masked.AddScaledDifference<float>(near, otherRow, kept, -0.7f, sum);
         TaskVectors.AddElected<float>(otherRow, [sum, row, near], [0, 2, 1], [0.5f, 1, 0.25f], 0.7f, small);
         text.Append($"masked {all:R} {some:R} {Hash(MemoryMarshal.AsBytes(small.AsSpan()))}\n");

@@ -9,22 +9,8 @@ public class LanesTests
 {
     const int Count = 400;
     static readonly float[] Numbers = Samples.Floats(Count);
-    static readonly ushort[] Codes = Rounded(Numbers);
-    static readonly float[] Exact = Widened(Codes);
-
-    static ushort[] Rounded(float[] values)
-    {
-        var codes = new ushort[values.Length];
-        BFloat16.FromSingle(values, codes);
-        return codes;
-    }
-
-    static float[] Widened(ushort[] codes)
-    {
-        var values = new float[codes.Length];
-        BFloat16.ToSingle(codes, values);
-        return values;
-    }
+    static readonly ushort[] Codes = Samples.Rounded(Numbers);
+    static readonly float[] Exact = Samples.Widened(Codes);
 
     delegate void Kernel<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> z, ReadOnlySpan<T> b, Span<float> y);
 
@@ -61,7 +47,7 @@ public class LanesTests
     public void Sum()
     {
         float[] finite = [.. Exact.Select(value => float.IsFinite(value) ? value : 0.5f)];
-        var codes = MemoryMarshal.Cast<ushort, BFloat16>(Rounded(finite));
+        var codes = MemoryMarshal.Cast<ushort, BFloat16>(Samples.Rounded(finite));
         foreach (int length in Samples.Lengths)
             for (int shift = 0; shift < 200; shift += 13)
                 Assert.Equal(Sums.Products<float>(finite.AsSpan(shift, length), finite.AsSpan(100, length)),

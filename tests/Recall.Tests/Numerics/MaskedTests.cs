@@ -12,22 +12,8 @@ public class MaskedTests
 {
     const int Most = 3 * 64 + 2, Shifts = 3;
 
-    static readonly ushort[] Codes = Rounded(Samples.Floats(2 * Most + 40));
-    static readonly float[] Exact = Widened(Codes);
-
-    static ushort[] Rounded(float[] values)
-    {
-        var codes = new ushort[values.Length];
-        BFloat16.FromSingle(values, codes);
-        return codes;
-    }
-
-    static float[] Widened(ushort[] codes)
-    {
-        var values = new float[codes.Length];
-        BFloat16.ToSingle(codes, values);
-        return values;
-    }
+    static readonly ushort[] Codes = Samples.Rounded(Samples.Floats(2 * Most + 40));
+    static readonly float[] Exact = Samples.Widened(Codes);
 
     delegate void Kernel<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> b, ReadOnlySpan<ulong> mask, Span<float> y);
 
@@ -59,7 +45,7 @@ public class MaskedTests
 
     [Fact]
     public void DifferencesThatAreKeptAreScaled() => Check(
-        (x, b, mask, y) => Masked.ScaleDifference(x, b, mask, 0.3f, y), (x, b, mask, y) => Masked.ScaleDifference(x, b, mask, 0.3f, y),
+        (x, b, mask, y) => Masked.ScaledDifference(x, b, mask, 0.3f, y), (x, b, mask, y) => Masked.ScaledDifference(x, b, mask, 0.3f, y),
         (x, b, kept, _) => kept ? (x - b) * 0.3f : 0);
 
     [Fact]
@@ -69,7 +55,7 @@ public class MaskedTests
 
     [Fact]
     public void DifferencesAreTheirFormula() => Check(
-        (x, b, _, y) => TaskVectors.Subtract(x, b, y), (x, b, _, y) => TaskVectors.Subtract(x, b, y), (x, b, _, _) => x - b);
+        (x, b, _, y) => TaskVectors.ScaledDifference(x, b, 1, y), (x, b, _, y) => TaskVectors.ScaledDifference(x, b, 1, y), (x, b, _, _) => x - b);
 
     [Fact]
     public void MagnitudesAreAddedInTheirOrder()

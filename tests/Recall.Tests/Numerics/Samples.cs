@@ -1,3 +1,5 @@
+using Recall.Numerics;
+
 namespace Recall.Tests.Numerics;
 
 /// <summary>Numbers on which kernels go wrong, and buffers that begin where no vector would like them to.</summary>
@@ -30,6 +32,22 @@ static class Samples
             uint bits = state ^ (state >> 15);
             values[i] = i < Edges.Length ? Edges[i] : (i & 1) == 0 ? FromBits(bits) : (bits / (float)uint.MaxValue - 0.5f) * 0.1f;
         }
+        return values;
+    }
+
+    /// <summary>The numbers as bfloat16.</summary>
+    public static ushort[] Rounded(float[] values)
+    {
+        var codes = new ushort[values.Length];
+        BFloat16.FromSingle(values, codes);
+        return codes;
+    }
+
+    /// <summary>bfloat16 as float32.</summary>
+    public static float[] Widened(ushort[] codes)
+    {
+        var values = new float[codes.Length];
+        BFloat16.ToSingle(codes, values);
         return values;
     }
 

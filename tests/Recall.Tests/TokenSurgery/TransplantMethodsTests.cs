@@ -204,5 +204,17 @@ public sealed class TransplantMethodsTests : IDisposable
         Assert.False(Directory.Exists(_folder["never"]));
     }
 
+    [Theory, InlineData(float.NaN), InlineData(float.PositiveInfinity), InlineData(float.MaxValue)]
+    public void RowsThatCannotBeComparedAreRefused(float value)
+    {
+        float[][] donor = Random(12, 16);
+        float[][] own = [.. donor.Take(10)];
+        Write("base", own);
+        donor[3] = [.. donor[3].Select(_ => value)];
+        string message = Assert.Throws<RecallException>(() => Run(_folder["base"], Write("donor", donor), Approximation.Omp)).Message;
+        Assert.Contains(float.IsFinite(value) ? "too large for products in float32" : $"{Embedding} of the donor holds NaN or infinities",
+            message, StringComparison.Ordinal);
+    }
+
     public void Dispose() => _folder.Dispose();
 }
