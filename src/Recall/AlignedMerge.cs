@@ -140,7 +140,7 @@ sealed class AlignedMerge : IDisposable
             meter.Skip(rest.Sum(tensor => tensor.Length));
             return;
         }
-        new TensorStream(new WorkerPool(_plan.Options.Threads, null), writer).Run([.. rest.Select(Work)], meter.Add, cancellation);
+        new TensorStream(new WorkerPool(_plan.Options.Threads, null), writer).Run(rest.Select(Work), meter.Add, cancellation);
         writer.GroupDone(0);
     }
 

@@ -60,20 +60,33 @@ public static class MergeRun
         var stream = new TensorStream(new WorkerPool(plan.Options.Threads, layer), writer);
 
         var groups = TensorGroups.Of(plan, byLayer);
+        bool[] done = [.. Enumerable.Range(0, groups.Length).Select(writer.IsDone)];
         var prefetch = Task.CompletedTask;
-        for (int i = 0; i < groups.Length; i++)
+        if (!byLayer) stream.Run(Enumerable.Range(0, groups.Length).SelectMany(Work), meter.Add, cancellation);
+        for (int i = 0; byLayer && i < groups.Length; i++)
         {
-            // Asked for beside the merge: where the disk is busy, the system lets the asker wait.
-            prefetch.Wait(CancellationToken.None);
-            if (i + 1 < groups.Length) prefetch = Prefetch(groups[i + 1]);
-            if (byLayer) Look(groups[i], weights!, layer!, reader, meter, cancellation);
-            if (writer.IsDone(i))
+            Look(groups[i], weights!, layer!, reader, meter, cancellation);
+            stream.Run(Work(i), meter.Add, cancellation);
+        }
+        prefetch.Wait(CancellationToken.None);
+
+        IEnumerable<TensorWork> Work(int group)
+        {
+            // One after another, beside the merge: where the disk is busy, the system lets the asker wait.
+            if (group + 1 < groups.Length) prefetch = prefetch.ContinueWith(_ => Prefetch(groups[group + 1]), TaskScheduler.Default);
+            if (done[group])
             {
-                meter.Skip(groups[i].Bytes);
-                continue;
+                meter.Skip(groups[group].Bytes);
+                yield break;
             }
-            stream.Run([.. groups[i].Tensors.Select(tensor => Weighed(tensor, plan, weights))], meter.Add, cancellation);
-            writer.GroupDone(i);
+            int left = groups[group].Tensors.Length;
+            foreach (var tensor in groups[group].Tensors)
+            {
+                yield return Weighed(tensor, plan, weights, () =>
+                {
+                    if (Interlocked.Decrement(ref left) == 0) writer.GroupDone(group);
+                });
+            }
         }
     }
 
@@ -88,11 +101,11 @@ public static class MergeRun
     }
 
     /// <summary>A tensor's merge, with the weights of its layer where there are any.</summary>
-    static TensorWork Weighed(OutputTensor tensor, MergePlan plan, MergeWeights? weights) =>
-        new(tensor, tensor.Copied is null ? tensor.Merge(plan.Weighting, weights?[tensor.WeightLayer]) : null);
+    static TensorWork Weighed(OutputTensor tensor, MergePlan plan, MergeWeights? weights, Action ended) =>
+        new(tensor, tensor.Copied is null ? tensor.Merge(plan.Weighting, weights?[tensor.WeightLayer]) : null, ended);
 
-    static Task Prefetch(TensorGroup group) => Task.Run(() =>
+    static void Prefetch(TensorGroup group)
     {
         foreach (var stored in group.Stored) stored.File.Prefetch(stored.Offset, stored.Length);
-    });
+    }
 }

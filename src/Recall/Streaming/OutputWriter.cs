@@ -107,11 +107,17 @@ sealed class OutputWriter : IDisposable
     /// <param name="group">Which one.</param>
     /// <param name="notes">What was out of the ordinary in it.</param>
     /// <param name="flush">Brings to the disk what else belongs to the group.</param>
-    public void GroupDone(int group, IReadOnlyList<string>? notes = null, Action? flush = null) => _journal.Done(group, notes ?? [], () =>
+    public void GroupDone(int group, IReadOnlyList<string>? notes = null, Action? flush = null)
     {
-        foreach (var file in _files) RandomAccess.FlushToDisk(file);
-        flush?.Invoke();
-    });
+        lock (_journal)
+        {
+            _journal.Done(group, notes ?? [], () =>
+            {
+                foreach (var file in _files) RandomAccess.FlushToDisk(file);
+                flush?.Invoke();
+            });
+        }
+    }
 
     /// <summary>Adds a text file.</summary>
     public void AddText(string name, string text) => Add(name, Encoding.UTF8.GetBytes(text));

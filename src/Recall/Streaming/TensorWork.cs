@@ -12,32 +12,39 @@ sealed class TensorWork
 
     readonly OutputTensor _tensor;
     readonly TensorMerge? _merge;
+    readonly Action? _ended;
     readonly StoredTensor[]? _stored;       // the sources, where all of them lie in files as bfloat16
-    readonly long _elements, _tileElements;
+    readonly long _elements;
     readonly int _stripElements;
     readonly Dictionary<int, double[]> _early = [];
     double[] _sums = [];
     long[] _counts = [];
     int _added;
 
-    public TensorWork(OutputTensor tensor, TensorMerge? merge)
+    /// <param name="tensor">The tensor.</param>
+    /// <param name="merge">Its merge; null where it is copied.</param>
+    /// <param name="ended">Called when all of it is written.</param>
+    public TensorWork(OutputTensor tensor, TensorMerge? merge, Action? ended = null)
     {
-        (_tensor, _merge) = (tensor, merge);
+        (_tensor, _merge, _ended) = (tensor, merge, ended);
         _elements = tensor.Copied is null ? tensor.Shape.Elements : tensor.Length;
-        _tileElements = tensor.Copied is null ? TileReader.TileElements : CopiedTileBytes;
+        TileElements = tensor.Copied is null ? TileReader.TileElements : CopiedTileBytes;
         _stripElements = TileReader.StripElements;
         if (merge is { WholeRows: true })
         {
             long row = Math.Max(tensor.Shape.RowLength, 1);
             _stripElements = checked((int)(Math.Max(TileReader.StripElements / row, 1) * row));
-            _tileElements = Math.Max(TileReader.TileElements / _stripElements, 1) * (long)_stripElements;
+            TileElements = Math.Max(TileReader.TileElements / _stripElements, 1) * (long)_stripElements;
         }
         if (tensor.Sources.All(source => source is StoredTensor { DType: DType.BF16 })) _stored = [.. tensor.Sources.Cast<StoredTensor>()];
-        Tiles = checked((int)((_elements + _tileElements - 1) / _tileElements));
+        Tiles = checked((int)((_elements + TileElements - 1) / TileElements));
     }
 
     /// <summary>Number of tiles.</summary>
     public int Tiles { get; }
+
+    /// <summary>Elements of a tile; the last one may have fewer.</summary>
+    public long TileElements { get; }
 
     /// <summary>True while the merge asks for a reduce pass of this number.</summary>
     public bool HasPass(int pass) => _merge is not null && pass < _merge.Passes;
@@ -56,9 +63,9 @@ sealed class TensorWork
         Span<double> sums = worker.Sums(sumCount);
         Span<long> counts = worker.Counts(countCount);
         bool sampling = pass == 0 && _merge.SampleStride > 1, first = pass == (_merge.SampleStride > 1 ? 1 : 0);
-        Begin(worker, sampling ? 1 : _tileElements);
-        long end = Math.Min((tile + 1) * _tileElements, _elements);
-        for (long start = tile * _tileElements; start < end; start += _stripElements)
+        Begin(worker, sampling ? 1 : TileElements);
+        long end = Math.Min((tile + 1) * TileElements, _elements);
+        for (long start = tile * TileElements; start < end; start += _stripElements)
         {
             if (sampling && start / _stripElements % _merge.SampleStride != 0) continue;
             int length = (int)Math.Min(_stripElements, end - start);
@@ -113,15 +120,19 @@ sealed class TensorWork
     }
 
     /// <summary>Ends the tensor, after its last tile.</summary>
-    public void End() => _merge?.End();
+    public void End()
+    {
+        _merge?.End();
+        _ended?.Invoke();
+    }
 
     /// <summary>Merges one tile and writes it; returns its bytes in the output.</summary>
     public int Apply(int tile, Worker worker, OutputWriter writer)
     {
-        long first = tile * _tileElements, end = Math.Min(first + _tileElements, _elements);
+        long first = tile * TileElements, end = Math.Min(first + TileElements, _elements);
         if (_tensor.Copied is { } stored)
         {
-            Begin(worker, _tileElements);
+            Begin(worker, TileElements);
             writer.Write(_tensor.Shard, _tensor.Offset + first, worker.Reader.Bytes(stored, first, (int)(end - first)));
             return (int)(end - first);
         }
@@ -133,10 +144,10 @@ sealed class TensorWork
     /// <summary>Merges one tile: its bytes in the output, until the worker's next tile.</summary>
     public ReadOnlySpan<byte> Merge(int tile, Worker worker)
     {
-        long first = tile * _tileElements, end = Math.Min(first + _tileElements, _elements);
+        long first = tile * TileElements, end = Math.Min(first + TileElements, _elements);
         var encoding = PlainEncoding.Of(_tensor.DType);
         var bytes = worker.Bytes((int)encoding.Bytes(end - first));
-        Begin(worker, _tileElements);
+        Begin(worker, TileElements);
         bool checkInputs = _merge!.Passes == 0;
         for (long start = first; start < end; start += _stripElements)
         {

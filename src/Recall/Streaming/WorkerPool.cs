@@ -13,30 +13,25 @@ sealed class WorkerPool
 
     public WorkerPool(int threads, LayerBuffer? resident) => _workers = [.. Enumerable.Range(0, Math.Max(threads, 1)).Select(_ => new Worker(resident))];
 
-    /// <summary>Runs the items 0 … count − 1, each once, in order of their start.</summary>
-    public void Run(int count, Action<Worker, int> body, CancellationToken cancellation)
+    /// <summary>Number of threads.</summary>
+    public int Threads => _workers.Length;
+
+    /// <summary>Runs the body on every thread, and throws the first exception of any of them when all have ended.</summary>
+    public void Run(Action<Worker> body)
     {
-        int next = -1;
         var failure = (Exception?)null;
         void Work(Worker worker)
         {
-            while (Volatile.Read(ref failure) is null)
+            try
             {
-                int item = Interlocked.Increment(ref next);
-                if (item >= count) return;
-                try
-                {
-                    cancellation.ThrowIfCancellationRequested();
-                    body(worker, item);
-                }
-                catch (Exception e)
-                {
-                    Interlocked.CompareExchange(ref failure, e, null);
-                    return;
-                }
+                body(worker);
+            }
+            catch (Exception e)
+            {
+                Interlocked.CompareExchange(ref failure, e, null);
             }
         }
-        var others = _workers.Skip(1).Take(count - 1).Select(worker => Task.Run(() => Work(worker), CancellationToken.None)).ToArray();
+        var others = _workers.Skip(1).Select(worker => Task.Run(() => Work(worker), CancellationToken.None)).ToArray();
         Work(_workers[0]);
         Task.WaitAll(others, CancellationToken.None);
         if (failure is not null) ExceptionDispatchInfo.Throw(failure);

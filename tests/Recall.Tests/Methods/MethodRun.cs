@@ -25,14 +25,22 @@ sealed record MethodRun(MergeMethod Method, TensorInputs Inputs, float[][] Value
         for (; work.HasPass(pass); pass++)
         {
             work.BeginPass(pass);
-            pool.Run(work.Tiles, (worker, tile) => work.Reduce(pass, tile, worker), CancellationToken.None);
+            Each((tile, worker) => work.Reduce(pass, tile, worker));
             work.EndPass(pass);
         }
-        int tileElements = 0;
-        pool.Run(1, (worker, tile) => tileElements = work.Tiles == 0 ? 0 : work.Merge(tile, worker).Length / sizeof(float), CancellationToken.None);
-        pool.Run(work.Tiles, (worker, tile) => MemoryMarshal.Cast<byte, float>(work.Merge(tile, worker)).CopyTo(merged.AsSpan(tile * tileElements)), CancellationToken.None);
+        long tileElements = Math.Max(work.TileElements, 1);
+        Each((tile, worker) => MemoryMarshal.Cast<byte, float>(work.Merge(tile, worker)).CopyTo(merged.AsSpan(checked((int)(tile * tileElements)))));
         work.End();
         return merged;
+
+        void Each(Action<int, Worker> body)
+        {
+            int next = -1;
+            pool.Run(worker =>
+            {
+                for (int tile; (tile = Interlocked.Increment(ref next)) < work.Tiles;) body(tile, worker);
+            });
+        }
     }
 
     /// <summary>The same with the models in another order.</summary>
