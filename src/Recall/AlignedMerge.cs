@@ -172,7 +172,7 @@ sealed class AlignedMerge : IDisposable
                 var bytes = new byte[(int)encoding.Bytes(values.Length)];
                 encoding.Encode(values, bytes);
                 encoding.Decode(bytes, values);
-                writer.Write(tensor.Shard, tensor.Offset + encoding.Bytes(start + tile), bytes);
+                writer[tensor.Shard].Write(tensor.Offset + encoding.Bytes(start + tile), bytes);
                 meter.Add(bytes.Length);
             }
         };

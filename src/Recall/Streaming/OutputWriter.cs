@@ -2,7 +2,6 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Microsoft.Win32.SafeHandles;
 using Recall.Planning;
 
 namespace Recall.Streaming;
@@ -19,12 +18,12 @@ sealed class OutputWriter : IDisposable
 
     readonly MergePlan _plan;
     readonly Journal _journal;
-    readonly SafeFileHandle[] _files;
+    readonly ShardFile[] _files;
     readonly List<string> _finished = [];
     readonly bool _madeFolder;
     bool _done;
 
-    OutputWriter(MergePlan plan, Journal journal, SafeFileHandle[] files, bool madeFolder)
+    OutputWriter(MergePlan plan, Journal journal, ShardFile[] files, bool madeFolder)
     {
         (_plan, _journal, _files, _madeFolder) = (plan, journal, files, madeFolder);
     }
@@ -51,7 +50,7 @@ sealed class OutputWriter : IDisposable
     public static OutputWriter Open(MergePlan plan)
     {
         string folder = plan.Options.Output;
-        var files = new List<SafeFileHandle>();
+        var files = new List<ShardFile>();
         bool made = !Directory.Exists(folder);
         try
         {
@@ -65,7 +64,7 @@ sealed class OutputWriter : IDisposable
                 if (journal.Resumed && !resumed) journal.Forget();
                 var handle = File.OpenHandle(path, resumed ? FileMode.Open : FileMode.Create, FileAccess.ReadWrite, FileShare.Read,
                     FileOptions.None, resumed ? 0 : shard.Length);
-                files.Add(handle);
+                files.Add(new ShardFile(Path.Combine(folder, shard.Name), handle));
                 if (!resumed) RandomAccess.SetLength(handle, shard.Length);
                 RandomAccess.Write(handle, shard.Header.Span, 0);
             }
@@ -80,28 +79,8 @@ sealed class OutputWriter : IDisposable
         }
     }
 
-    /// <summary>Writes bytes of weights to their place.</summary>
-    public void Write(int shard, long offset, ReadOnlySpan<byte> bytes)
-    {
-        try
-        {
-            RandomAccess.Write(_files[shard], bytes, offset);
-        }
-        catch (IOException e)
-        {
-            throw new RecallException($"{Path.Combine(Folder, _plan.Shards[shard].Name)}: cannot be written: {e.Message}", e);
-        }
-    }
-
-    /// <summary>Reads back bytes of weights from their place.</summary>
-    public void Read(int shard, long offset, Span<byte> bytes)
-    {
-        for (int done = 0, count; done < bytes.Length; done += count)
-        {
-            count = RandomAccess.Read(_files[shard], bytes[done..], offset + done);
-            if (count == 0) throw new RecallException($"{Path.Combine(Folder, _plan.Shards[shard].Name)}{Partial}: has become shorter while it was written");
-        }
-    }
+    /// <summary>A file of the weights.</summary>
+    public ShardFile this[int shard] => _files[shard];
 
     /// <summary>A group of tensors is in its place; from time to time the journal says so, once the disk has it.</summary>
     /// <param name="group">Which one.</param>
@@ -113,7 +92,7 @@ sealed class OutputWriter : IDisposable
         {
             _journal.Done(group, notes ?? [], () =>
             {
-                foreach (var file in _files) RandomAccess.FlushToDisk(file);
+                foreach (var file in _files) file.Flush();
                 flush?.Invoke();
             });
         }

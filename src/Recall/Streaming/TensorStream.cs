@@ -20,8 +20,16 @@ sealed class TensorStream(WorkerPool workers, OutputWriter writer)
                 while (queue.Take(out var tensor, out int tile))
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    if (tensor.IsReduced) tensor.Work.Reduce(tensor.Pass, tile, worker);
-                    else written(tensor.Work.Apply(tile, worker, writer));
+                    if (!tensor.IsReduced)
+                    {
+                        tensor.Work.Apply(tile, worker, writer, bytes =>
+                        {
+                            written(bytes);
+                            queue.Done(tensor);
+                        });
+                        continue;
+                    }
+                    tensor.Work.Reduce(tensor.Pass, tile, worker);
                     queue.Done(tensor);
                 }
             }

@@ -126,27 +126,36 @@ sealed class TensorWork
         _ended?.Invoke();
     }
 
-    /// <summary>Merges one tile and writes it; returns its bytes in the output.</summary>
-    public int Apply(int tile, Worker worker, OutputWriter writer)
+    /// <summary>Bytes of a tile in the output.</summary>
+    public int Bytes(int tile) => checked((int)(Place(tile + 1) - Place(tile)));
+
+    // Where a tile begins in the output.
+    long Place(int tile)
     {
-        long first = tile * TileElements, end = Math.Min(first + TileElements, _elements);
+        long first = Math.Min(tile * TileElements, _elements);
+        return _tensor.Copied is null ? PlainEncoding.Of(_tensor.DType).Bytes(first) : first;
+    }
+
+    /// <summary>Merges one tile and has it written; then its bytes are told.</summary>
+    public void Apply(int tile, Worker worker, OutputWriter writer, Action<int> written)
+    {
+        var file = writer[_tensor.Shard];
+        int length = Bytes(tile);
+        byte[] buffer = file.Rent(length);
         if (_tensor.Copied is { } stored)
         {
             Begin(worker, TileElements);
-            writer.Write(_tensor.Shard, _tensor.Offset + first, worker.Reader.Bytes(stored, first, (int)(end - first)));
-            return (int)(end - first);
+            worker.Reader.Bytes(stored, Place(tile), length).CopyTo(buffer);
         }
-        var bytes = Merge(tile, worker);
-        writer.Write(_tensor.Shard, _tensor.Offset + PlainEncoding.Of(_tensor.DType).Bytes(first), bytes);
-        return bytes.Length;
+        else Merge(tile, worker, buffer.AsSpan(0, length));
+        file.Write(_tensor.Offset + Place(tile), buffer, length, () => written(length));
     }
 
-    /// <summary>Merges one tile: its bytes in the output, until the worker's next tile.</summary>
-    public ReadOnlySpan<byte> Merge(int tile, Worker worker)
+    /// <summary>Merges one tile into the bytes that it has in the output.</summary>
+    public void Merge(int tile, Worker worker, Span<byte> bytes)
     {
         long first = tile * TileElements, end = Math.Min(first + TileElements, _elements);
         var encoding = PlainEncoding.Of(_tensor.DType);
-        var bytes = worker.Bytes((int)encoding.Bytes(end - first));
         Begin(worker, TileElements);
         bool checkInputs = _merge!.Passes == 0;
         for (long start = first; start < end; start += _stripElements)
@@ -160,7 +169,6 @@ sealed class TensorWork
             if (!(Elementwise.MaxMagnitude(output) <= _tensor.DType.LargestNumber())) throw NotFinite(worker, start, length, output);
             encoding.Encode(output, bytes.Slice((int)encoding.Bytes(start - first), (int)encoding.Bytes(length)));
         }
-        return bytes;
     }
 
     void Begin(Worker worker, long window)

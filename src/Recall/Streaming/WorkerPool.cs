@@ -43,7 +43,6 @@ sealed class Worker(LayerBuffer? resident)
 {
     float[][] _strips = [];
     float[] _output = [];
-    byte[] _bytes = [];
     double[] _sums = [];
     long[] _counts = [];
 
@@ -67,9 +66,6 @@ sealed class Worker(LayerBuffer? resident)
 
     /// <summary>The merged strip.</summary>
     public Span<float> Output(int length) => Grown(ref _output, length);
-
-    /// <summary>The bytes of a tile on their way to the file.</summary>
-    public Span<byte> Bytes(int length) => Grown(ref _bytes, length);
 
     /// <summary>Sums of a tile, at 0.</summary>
     public Span<double> Sums(int length) => Cleared(Grown(ref _sums, length));

@@ -19,7 +19,7 @@ sealed class WrittenTensor(OutputTensor tensor, OutputWriter writer) : TensorSou
     {
         var encoding = PlainEncoding.Of(tensor.DType);
         var bytes = new byte[(int)encoding.Bytes(destination.Length)];
-        writer.Read(tensor.Shard, tensor.Offset + encoding.Bytes(start), bytes);
+        writer[tensor.Shard].Read(tensor.Offset + encoding.Bytes(start), bytes);
         encoding.Decode(bytes, destination);
     }
 }

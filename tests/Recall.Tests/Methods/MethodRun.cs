@@ -29,7 +29,8 @@ sealed record MethodRun(MergeMethod Method, TensorInputs Inputs, float[][] Value
             work.EndPass(pass);
         }
         long tileElements = Math.Max(work.TileElements, 1);
-        Each((tile, worker) => MemoryMarshal.Cast<byte, float>(work.Merge(tile, worker)).CopyTo(merged.AsSpan(checked((int)(tile * tileElements)))));
+        Each((tile, worker) => work.Merge(
+            tile, worker, MemoryMarshal.AsBytes(merged.AsSpan(checked((int)(tile * tileElements)))[..(work.Bytes(tile) / sizeof(float))])));
         work.End();
         return merged;
 
