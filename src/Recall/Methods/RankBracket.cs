@@ -18,6 +18,7 @@ sealed class RankBracket
     const int MostRoundBins = 8, DigitBits = 10;
 
     readonly int _low, _high;
+    readonly bool _isNarrow;
     readonly int[] _keys;
     readonly (int First, int Count)[] _strips;
     readonly int[] _round;      // per strip and upper half
@@ -36,6 +37,7 @@ sealed class RankBracket
         (_low, _high) = (low, high);
         int bins = (high >> 16) - (low >> 16) + 1;
         _roundBins = expected > mostKeys && bins <= MostRoundBins ? bins : 0;
+        _isNarrow = _roundBins == 0 && expected < elements / 8.0;
         _keys = GC.AllocateUninitializedArray<int>((int)Math.Min(Math.Min(expected * 1.5 + 2 * TileReader.StripElements, mostKeys), elements));
         int strips = checked((int)((elements + TileReader.StripElements - 1) / TileReader.StripElements));
         _strips = places ? new (int, int)[strips] : [];
@@ -53,7 +55,9 @@ sealed class RankBracket
         {
             var part = values.Slice(first, Math.Min(keys.Length, values.Length - first));
             int strip = (int)((start + first) / TileReader.StripElements);
-            var (less, within, none, numbers) = Magnitudes.Collect(part, _low, _high, round: _roundBins == 0, keys);
+            var (less, within, none, numbers) = _isNarrow
+                ? Magnitudes.CollectFew(part, _low, _high, keys)
+                : Magnitudes.Collect(part, _low, _high, round: _roundBins == 0, keys);
             (below, zeros, finite) = (below + less, zeros + none, finite && numbers);
             for (int bin = 0; bin < _roundBins; bin++)
             {

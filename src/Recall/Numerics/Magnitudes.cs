@@ -114,6 +114,67 @@ static class Magnitudes
         return (below, within, zeros, finite);
     }
 
+    /// <summary>
+    /// As the other, where few keys lie in a range of whole upper halves: those halves are compared, 32 at a time, and the keys of what is in the range
+    /// are computed once more. Keys come out in their order; where there are no instructions for that, the other does it.
+    /// </summary>
+    [SkipLocalsInit]
+    public static (int Below, int Within, int Zeros, bool Finite) CollectFew<TValues>(TValues values, int low, int high, Span<int> keys)
+        where TValues : IValues<TValues>, allows ref struct
+    {
+        const int Most = 1 << 13;   // their places lie on the stack, in sixteen bits each
+        int whole = values.Length & ~31;
+        if (!Avx512Vbmi2.IsSupported || values.Length > Most || (low & 0xFFFF) != 0 || (high & 0xFFFF) != 0xFFFF)
+            return Collect(values, low, high, round: true, keys);
+        ArgumentOutOfRangeException.ThrowIfLessThan(keys.Length, values.Length);
+        Span<ushort> places = stackalloc ushort[whole + 32];
+        var (below, within, zeros, finite) = PlacesOfFew(values.Slice(0, whole), (ushort)(low >> 16), (ushort)(high >> 16), places);
+        KeysAt(values, places[..within], keys);
+        var rest = Collect(values.Slice(whole, values.Length - whole), low, high, round: true, keys[within..]);
+        return (below + rest.Below, within + rest.Within, zeros + rest.Zeros, finite && rest.Finite);
+    }
+
+    // No calls beside the loop: its vectors would not stay in registers.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static (int Below, int Within, int Zeros, bool Finite) PlacesOfFew<TValues>(TValues values, ushort low, ushort high, Span<ushort> places)
+        where TValues : IValues<TValues>, allows ref struct
+    {
+        ref ushort to = ref MemoryMarshal.GetReference(places);
+        nuint within = 0, n = (nuint)values.Length;
+        var (least, width) = (Vector512.Create(low), Vector512.Create((ushort)(high - low)));
+        Vector512<ushort> below = Vector512<ushort>.Zero, nonzero = below, largest = below, at = TValues.Order;
+        for (nuint i = 0; i < n; i += 32)
+        {
+            var (first, second) = values.Pair(i);
+            Vector512<uint> a = first.AsUInt32(), b = second.AsUInt32(), upper = Vector512.Create(0xFFFF_0000);
+            var key = (a >>> 16 | b & upper).AsUInt16() & Vector512.Create((ushort)0x7FFF);
+            var bits = (a & ~upper | b << 16).AsUInt16() | key;
+            var distance = key - least;
+            below += distance >>> 15;
+            nonzero += Vector512.Min(bits, Vector512<ushort>.One);
+            largest = Vector512.Max(largest, key);
+            var taken = Vector512.LessThanOrEqual(distance, width);
+            Avx512Vbmi2.Compress(Vector512<ushort>.Zero, taken, at).StoreUnsafe(ref to, within);
+            within += (nuint)BitOperations.PopCount(taken.ExtractMostSignificantBits());
+            at += Vector512.Create((ushort)32);
+        }
+        return (Total(below), (int)within, (int)n - Total(nonzero), Vector512.LessThanAll(largest, Vector512.Create((ushort)(Infinity >> 16))));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void KeysAt<TValues>(TValues values, ReadOnlySpan<ushort> places, Span<int> keys) where TValues : IValues<TValues>, allows ref struct
+    {
+        ref int to = ref MemoryMarshal.GetReference(keys[..places.Length]);
+        for (int k = 0; k < places.Length; k++) Unsafe.Add(ref to, k) = Key(values.One(places[k]));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static int Total(Vector512<ushort> counts)
+    {
+        var (low, high) = Vector512.Widen(counts);
+        return (int)Vector512.Sum(low + high);
+    }
+
     /// <summary>How many values have the key.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static int CountEqual<TValues>(TValues values, int key) where TValues : IValues<TValues>, allows ref struct

@@ -16,6 +16,12 @@ interface IValues<TSelf> where TSelf : IValues<TSelf>, allows ref struct
     /// <summary>Sixteen values.</summary>
     Vector512<float> Sixteen(nuint at);
 
+    /// <summary>32 values, in two halves of the order that <see cref="Order"/> tells.</summary>
+    (Vector512<float> First, Vector512<float> Second) Pair(nuint at);
+
+    /// <summary>The place among the 32 of <see cref="Pair"/> of each value: of the first half at even indices, of the second half at odd ones.</summary>
+    static abstract Vector512<ushort> Order { get; }
+
     /// <summary>One value.</summary>
     float One(nuint at);
 }
@@ -31,6 +37,15 @@ readonly ref struct PlainValues(ReadOnlySpan<float> values) : IValues<PlainValue
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Vector512<float> Sixteen(nuint at) => Vector512.LoadUnsafe(ref MemoryMarshal.GetReference(_values), at);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public (Vector512<float> First, Vector512<float> Second) Pair(nuint at) => (Sixteen(at), Sixteen(at + 16));
+
+    public static Vector512<ushort> Order
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Lanes<float>.HalvesOrder;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float One(nuint at) => Unsafe.Add(ref MemoryMarshal.GetReference(_values), at);
@@ -55,6 +70,20 @@ readonly ref struct Differences<T> : IValues<Differences<T>> where T : unmanaged
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Vector512<float> Sixteen(nuint at) =>
         Lanes<T>.Sixteen(ref MemoryMarshal.GetReference(_x), at) - Lanes<T>.Sixteen(ref MemoryMarshal.GetReference(_b), at);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public (Vector512<float> First, Vector512<float> Second) Pair(nuint at)
+    {
+        var (x1, x2) = Lanes<T>.Halves(ref MemoryMarshal.GetReference(_x), at);
+        var (b1, b2) = Lanes<T>.Halves(ref MemoryMarshal.GetReference(_b), at);
+        return (x1 - b1, x2 - b2);
+    }
+
+    public static Vector512<ushort> Order
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Lanes<T>.HalvesOrder;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float One(nuint at) => Lanes<T>.One(ref MemoryMarshal.GetReference(_x), at) - Lanes<T>.One(ref MemoryMarshal.GetReference(_b), at);

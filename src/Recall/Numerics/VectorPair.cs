@@ -33,6 +33,21 @@ readonly ref struct VectorPair<T> : IValues<VectorPair<T>> where T : unmanaged
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public (Vector512<float> First, Vector512<float> Second) Pair(nuint at)
+    {
+        var (b1, b2) = Lanes<T>.Halves(ref MemoryMarshal.GetReference(_b), at);
+        var (x1, x2) = Lanes<T>.Halves(ref MemoryMarshal.GetReference(_x), at);
+        var (z1, z2) = Lanes<T>.Halves(ref MemoryMarshal.GetReference(_z), at);
+        return (Variances(x1 - b1, z1 - b1), Variances(x2 - b2, z2 - b2));
+    }
+
+    public static Vector512<ushort> Order
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Lanes<T>.HalvesOrder;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float One(nuint at)
     {
         float b = Lanes<T>.One(ref MemoryMarshal.GetReference(_b), at);
