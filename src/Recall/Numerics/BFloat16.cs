@@ -10,6 +10,8 @@ namespace Recall.Numerics;
 /// <param name="Bits">Sign, eight exponent bits, seven mantissa bits.</param>
 public readonly record struct BFloat16(ushort Bits)
 {
+    const ushort Magnitude = 0x7FFF, Infinity = 0x7F80;
+
     /// <summary>Exact.</summary>
     public static explicit operator float(BFloat16 value) => BitConverter.UInt32BitsToSingle((uint)value.Bits << 16);
 
@@ -52,29 +54,55 @@ public readonly record struct BFloat16(ushort Bits)
     }
 
     /// <summary>Rounds <paramref name="source"/> into <paramref name="destination"/> of the same length, each as the explicit conversion does.</summary>
+    /// <returns>True where no result is a NaN or an infinity.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void FromSingle(ReadOnlySpan<float> source, Span<ushort> destination)
+    public static bool FromSingle(ReadOnlySpan<float> source, Span<ushort> destination)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(destination.Length, source.Length);
         ref uint from = ref Unsafe.As<float, uint>(ref MemoryMarshal.GetReference(source));
         ref ushort to = ref MemoryMarshal.GetReference(destination);
         nuint i = 0, n = (nuint)source.Length;
+        bool finite = true;
         if (Vector512.IsHardwareAccelerated)
         {
+            Vector512<ushort> magnitude = Vector512.Create(Magnitude), largest = Vector512<ushort>.Zero;
             for (; i + 32 <= n; i += 32)
-                Vector512.Narrow(Round(Vector512.LoadUnsafe(ref from, i)), Round(Vector512.LoadUnsafe(ref from, i + 16))).StoreUnsafe(ref to, i);
+            {
+                var rounded = Vector512.Narrow(Round(Vector512.LoadUnsafe(ref from, i)), Round(Vector512.LoadUnsafe(ref from, i + 16)));
+                rounded.StoreUnsafe(ref to, i);
+                largest = Vector512.Max(largest, rounded & magnitude);
+            }
+            finite = Vector512.LessThanAll(largest, Vector512.Create(Infinity));
         }
         else if (Vector256.IsHardwareAccelerated)
         {
+            Vector256<ushort> magnitude = Vector256.Create(Magnitude), largest = Vector256<ushort>.Zero;
             for (; i + 16 <= n; i += 16)
-                Vector256.Narrow(Round(Vector256.LoadUnsafe(ref from, i)), Round(Vector256.LoadUnsafe(ref from, i + 8))).StoreUnsafe(ref to, i);
+            {
+                var rounded = Vector256.Narrow(Round(Vector256.LoadUnsafe(ref from, i)), Round(Vector256.LoadUnsafe(ref from, i + 8)));
+                rounded.StoreUnsafe(ref to, i);
+                largest = Vector256.Max(largest, rounded & magnitude);
+            }
+            finite = Vector256.LessThanAll(largest, Vector256.Create(Infinity));
         }
         else if (Vector128.IsHardwareAccelerated)
         {
+            Vector128<ushort> magnitude = Vector128.Create(Magnitude), largest = Vector128<ushort>.Zero;
             for (; i + 8 <= n; i += 8)
-                Vector128.Narrow(Round(Vector128.LoadUnsafe(ref from, i)), Round(Vector128.LoadUnsafe(ref from, i + 4))).StoreUnsafe(ref to, i);
+            {
+                var rounded = Vector128.Narrow(Round(Vector128.LoadUnsafe(ref from, i)), Round(Vector128.LoadUnsafe(ref from, i + 4)));
+                rounded.StoreUnsafe(ref to, i);
+                largest = Vector128.Max(largest, rounded & magnitude);
+            }
+            finite = Vector128.LessThanAll(largest, Vector128.Create(Infinity));
         }
-        for (; i < n; i++) Unsafe.Add(ref to, i) = ((BFloat16)source[(int)i]).Bits;
+        for (; i < n; i++)
+        {
+            ushort bits = ((BFloat16)source[(int)i]).Bits;
+            Unsafe.Add(ref to, i) = bits;
+            finite &= (bits & Magnitude) < Infinity;
+        }
+        return finite;
     }
 
     /// <summary>True where no value is a NaN or an infinity.</summary>
@@ -87,11 +115,11 @@ public readonly record struct BFloat16(ushort Bits)
         if (Vector128.IsHardwareAccelerated && n >= 32)
         {
             var lanes = Vector512<ushort>.Zero;
-            for (; i + 32 <= n; i += 32) lanes = Vector512.Max(lanes, Vector512.LoadUnsafe(ref from, i) & Vector512.Create((ushort)0x7FFF));
+            for (; i + 32 <= n; i += 32) lanes = Vector512.Max(lanes, Vector512.LoadUnsafe(ref from, i) & Vector512.Create(Magnitude));
             for (int lane = 0; lane < Vector512<ushort>.Count; lane++) largest = Math.Max(largest, lanes[lane]);
         }
-        for (; i < n; i++) largest = Math.Max(largest, (ushort)(Unsafe.Add(ref from, i) & 0x7FFF));
-        return largest < 0x7F80;
+        for (; i < n; i++) largest = Math.Max(largest, (ushort)(Unsafe.Add(ref from, i) & Magnitude));
+        return largest < Infinity;
     }
 
     // Adding 0x7FFF and the lowest kept bit carries into the kept half exactly when round-to-nearest-even says so; NaN is set apart, since

@@ -102,6 +102,16 @@ public sealed class PlainEncoding : TensorEncoding
         }
     }
 
+    /// <summary>As <see cref="Encode"/>; false where a value is a NaN, or beyond the numbers of the type.</summary>
+    internal bool TryEncode(ReadOnlySpan<float> source, Span<byte> destination)
+    {
+        if (DType == DType.BF16) return BFloat16.FromSingle(source, MemoryMarshal.Cast<byte, ushort>(destination));
+        // NaN and infinities compare false.
+        if (!(Elementwise.MaxMagnitude(source) <= DType.LargestNumber())) return false;
+        Encode(source, destination);
+        return true;
+    }
+
     static void Look(float[] table, ReadOnlySpan<byte> source, Span<float> destination)
     {
         for (int i = 0; i < source.Length; i++) destination[i] = table[source[i]];

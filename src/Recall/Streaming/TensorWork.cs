@@ -165,9 +165,8 @@ sealed class TensorWork
             if (checkInputs) CheckInputs(strip);
             var output = worker.Output(length);
             _merge.Apply(strip, output);
-            // NaN and infinities compare false.
-            if (!(Elementwise.MaxMagnitude(output) <= _tensor.DType.LargestNumber())) throw NotFinite(worker, start, length, output);
-            encoding.Encode(output, bytes.Slice((int)encoding.Bytes(start - first), (int)encoding.Bytes(length)));
+            var place = bytes.Slice((int)encoding.Bytes(start - first), (int)encoding.Bytes(length));
+            if (!encoding.TryEncode(output, place)) throw NotFinite(worker, start, length, output);
         }
     }
 
