@@ -54,36 +54,51 @@ readonly ref struct VectorPair<T> : IValues<VectorPair<T>> where T : unmanaged
         return Variance(Lanes<T>.One(ref MemoryMarshal.GetReference(_x), at) - b, Lanes<T>.One(ref MemoryMarshal.GetReference(_z), at) - b);
     }
 
-    /// <summary>Σ δ² and Σ ε² over the selected elements, in float64: element i is added to lane i mod 16, the last i mod 16 follow one by one.</summary>
+    /// <summary>
+    /// Σ δ² and Σ ε² over the selected elements. Of each run of 64, the squares of elements 2i, 2i + 1, 2i + 32 and 2i + 33 are added in float32, and
+    /// these sums go to lane i mod 16 in float64; what is left of the last run follows one by one: the same bits at every vector width.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public (double First, double Second) Squares(KeptKeys selected)
     {
-        ref T first = ref MemoryMarshal.GetReference(_x), second = ref MemoryMarshal.GetReference(_z), origin = ref MemoryMarshal.GetReference(_b);
         nuint i = 0, n = (nuint)Length;
         bool all = selected == KeptKeys.All;
         KeyRange range = new(selected);
         Vector512<double> low1 = Vector512<double>.Zero, high1 = low1, low2 = low1, high2 = low1;
-        for (; i + 16 <= n; i += 16)
+        for (; i + 64 <= n; i += 64)
         {
-            var start = Lanes<T>.Sixteen(ref origin, i);
-            Vector512<float> one = Lanes<T>.Sixteen(ref first, i) - start, other = Lanes<T>.Sixteen(ref second, i) - start;
-            if (!all)
-            {
-                var kept = range.Has(Variances(one, other));
-                (one, other) = (Vector512.ConditionalSelect(kept, one, Vector512<float>.Zero), Vector512.ConditionalSelect(kept, other, Vector512<float>.Zero));
-            }
-            Vector512<double> l1 = Sums.Widen(one.GetLower()), h1 = Sums.Widen(one.GetUpper());
-            Vector512<double> l2 = Sums.Widen(other.GetLower()), h2 = Sums.Widen(other.GetUpper());
-            (low1, high1, low2, high2) = (low1 + l1 * l1, high1 + h1 * h1, low2 + l2 * l2, high2 + h2 * h2);
+            Vector512<float> one = Vector512<float>.Zero, other = one;
+            AddSquares(i, all, range, ref one, ref other);
+            AddSquares(i + 32, all, range, ref one, ref other);
+            (low1, high1) = (low1 + Sums.Widen(one.GetLower()), high1 + Sums.Widen(one.GetUpper()));
+            (low2, high2) = (low2 + Sums.Widen(other.GetLower()), high2 + Sums.Widen(other.GetUpper()));
         }
-        double sum1 = 0, sum2 = 0;
-        for (int lane = 0; lane < 8; lane++) (sum1, sum2) = (sum1 + (low1[lane] + high1[lane]), sum2 + (low2[lane] + high2[lane]));
+        double sum1 = Sums.Add(low1 + high1), sum2 = Sums.Add(low2 + high2);
+        if (!double.IsFinite(sum1 + sum2)) (i, sum1, sum2) = (0, 0, 0);     // four of them may be beyond float32
         for (; i < n; i++)
         {
-            float start = Lanes<T>.One(ref origin, i), one = Lanes<T>.One(ref first, i) - start, other = Lanes<T>.One(ref second, i) - start;
+            float start = Lanes<T>.One(ref MemoryMarshal.GetReference(_b), i);
+            float one = Lanes<T>.One(ref MemoryMarshal.GetReference(_x), i) - start, other = Lanes<T>.One(ref MemoryMarshal.GetReference(_z), i) - start;
             if (selected.Has(Variance(one, other))) (sum1, sum2) = (sum1 + (double)one * one, sum2 + (double)other * other);
         }
         return (sum1, sum2);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    void AddSquares(nuint at, bool all, KeyRange range, ref Vector512<float> one, ref Vector512<float> other)
+    {
+        var (b1, b2) = Lanes<T>.Pair(ref MemoryMarshal.GetReference(_b), at);
+        var (x1, x2) = Lanes<T>.Pair(ref MemoryMarshal.GetReference(_x), at);
+        var (z1, z2) = Lanes<T>.Pair(ref MemoryMarshal.GetReference(_z), at);
+        (x1, x2, z1, z2) = (x1 - b1, x2 - b2, z1 - b1, z2 - b2);
+        if (!all)
+        {
+            Vector512<float> kept1 = range.Has(Variances(x1, z1)), kept2 = range.Has(Variances(x2, z2)), zero = Vector512<float>.Zero;
+            (x1, z1) = (Vector512.ConditionalSelect(kept1, x1, zero), Vector512.ConditionalSelect(kept1, z1, zero));
+            (x2, z2) = (Vector512.ConditionalSelect(kept2, x2, zero), Vector512.ConditionalSelect(kept2, z2, zero));
+        }
+        one = one + x1 * x1 + x2 * x2;
+        other = other + z1 * z1 + z2 * z2;
     }
 
     /// <summary>
