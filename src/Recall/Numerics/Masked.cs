@@ -93,29 +93,45 @@ static class Masked
         for (; i < n; i++) y[(int)i] = Holds(mask, i) ? (Lanes<T>.One(ref from, i) - Lanes<T>.One(ref origin, i)) * a : 0;
     }
 
-    /// <summary>y = y + a (x − b) where it is kept.</summary>
+    /// <summary>y = ((o + a1 (x1 − b)) + a2 (x2 − b)) + …, o being b or what y holds; what is not kept changes nothing.</summary>
+    /// <param name="b">The base.</param>
+    /// <param name="one">x1, its scale a1, and its mask.</param>
+    /// <param name="two">The second.</param>
+    /// <param name="three">The third.</param>
+    /// <param name="four">The fourth.</param>
+    /// <param name="count">How many there are.</param>
+    /// <param name="toBase">Whether o is b.</param>
+    /// <param name="y">The results.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void AddScaledDifference<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> b, ReadOnlySpan<ulong> mask, float a, Span<float> y) where T : unmanaged
+    public static void AddScaled<T>(
+        ReadOnlySpan<T> b, Ballot<T, KeptBits<T>> one, Ballot<T, KeptBits<T>> two, Ballot<T, KeptBits<T>> three, Ballot<T, KeptBits<T>> four, int count,
+        bool toBase, Span<float> y) where T : unmanaged
     {
-        Check(x, b, mask);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
-        ref T from = ref MemoryMarshal.GetReference(x), origin = ref MemoryMarshal.GetReference(b);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, b.Length);
+        Ballot<T, KeptBits<T>>.Check(b.Length, one, two, three, four, count);
+        ref T origin = ref MemoryMarshal.GetReference(b);
         ref float to = ref MemoryMarshal.GetReference(y);
-        ref ushort words = ref Unsafe.As<ulong, ushort>(ref MemoryMarshal.GetReference(mask));
-        nuint i = 0, n = (nuint)x.Length;
-        Vector512<float> factor = Vector512.Create(a);
-        Vector512<uint> places = Bits;
+        nuint i = 0, n = (nuint)b.Length;
         if (Vector128.IsHardwareAccelerated)
         {
-            for (; i + 16 <= n; i += 16)
+            for (; i + 32 <= n; i += 32)
             {
-                var sum = Vector512.LoadUnsafe(ref to, i);
-                var bits = Vector512.Create((uint)Unsafe.Add(ref words, i / 16));
-                Select(bits, places, sum + (Lanes<T>.Sixteen(ref from, i) - Lanes<T>.Sixteen(ref origin, i)) * factor, sum).StoreUnsafe(ref to, i);
+                Vector512<float> start1 = Lanes<T>.Half(ref origin, i, true), start2 = Lanes<T>.Half(ref origin, i, false), sum1 = start1, sum2 = start2;
+                if (!toBase) (sum1, sum2) = (Lanes<T>.HalfInOrder(ref to, i, true), Lanes<T>.HalfInOrder(ref to, i, false));
+                (sum1, sum2) = (one.Add(sum1, start1, i, true), one.Add(sum2, start2, i, false));
+                if (count > 1) (sum1, sum2) = (two.Add(sum1, start1, i, true), two.Add(sum2, start2, i, false));
+                if (count > 2) (sum1, sum2) = (three.Add(sum1, start1, i, true), three.Add(sum2, start2, i, false));
+                if (count > 3) (sum1, sum2) = (four.Add(sum1, start1, i, true), four.Add(sum2, start2, i, false));
+                Lanes<T>.Store(sum1, sum2, ref to, i);
             }
         }
         for (; i < n; i++)
-            if (Holds(mask, i)) y[(int)i] += (Lanes<T>.One(ref from, i) - Lanes<T>.One(ref origin, i)) * a;
+        {
+            float start = Lanes<T>.One(ref origin, i), sum = one.Add(toBase ? start : y[(int)i], start, i);
+            if (count > 1) sum = two.Add(sum, start, i);
+            if (count > 2) sum = three.Add(sum, start, i);
+            y[(int)i] = count > 3 ? four.Add(sum, start, i) : sum;
+        }
     }
 
     // Values where the lane's bit is set, else the other ones.
