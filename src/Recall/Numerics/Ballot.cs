@@ -37,7 +37,7 @@ readonly ref struct Ballot<T, TKept>(ReadOnlySpan<T> x, float scale, float weigh
     public float Value(float start, nuint at)
     {
         float delta = Lanes<T>.One(ref MemoryMarshal.GetReference(_x), at) - start;
-        return (_kept.Has(delta, at) ? delta : 0) * Scale;
+        return _kept.Has(delta, at) ? delta * Scale : 0;
     }
 
     /// <summary>Sums of one half, more what is kept, scaled.</summary>
