@@ -4,6 +4,19 @@ using System.Runtime.Intrinsics;
 
 namespace Recall.Numerics;
 
+/// <summary>Which values of a run are kept, the others counting as 0; it is asked by the halves of <see cref="Lanes{T}"/>.</summary>
+interface IKept
+{
+    /// <summary>All bits of the elements that are kept, of one half of the 32 values from a place on, which is a multiple of 32.</summary>
+    Vector512<float> Has(Vector512<float> values, nuint at, bool first);
+
+    /// <summary>Whether the value at a place is kept.</summary>
+    bool Has(float value, nuint at);
+
+    /// <summary>Whether it says so of as many values.</summary>
+    bool Covers(int length);
+}
+
 /// <summary>The values that are kept: those whose key (<see cref="Magnitudes.Key"/>) is from <c>Least</c> to <c>Most</c>.</summary>
 readonly record struct KeptKeys(int Least, int Most)
 {
@@ -20,24 +33,11 @@ readonly record struct KeptKeys(int Least, int Most)
     public float Of(float value) => Has(value) ? value : 0;
 }
 
-/// <summary>Which values of a run are kept, the others counting as 0; it is asked by the halves of <see cref="Lanes{T}"/>.</summary>
-interface IKept
-{
-    /// <summary>All bits of the elements that are kept, of one half of the 32 values from a place on, which is a multiple of 32.</summary>
-    Vector512<float> Has(Vector512<float> values, nuint at, bool first);
-
-    /// <summary>Whether the value at a place is kept.</summary>
-    bool Has(float value, nuint at);
-
-    /// <summary>Whether it says so of as many values.</summary>
-    bool Covers(int length);
-}
-
 /// <summary><see cref="KeptKeys"/> for vectors.</summary>
-readonly struct KeyRange(KeptKeys kept) : IKept
+readonly struct KeyRange(KeptKeys kept)
 {
-    readonly KeptKeys _kept = kept;
 
+    readonly KeptKeys _kept = kept;
     readonly Vector512<int> _least = Vector512.Create(kept.Least);
     readonly Vector512<uint> _width = Vector512.Create((uint)(kept.Most - kept.Least));
 
@@ -46,17 +46,26 @@ readonly struct KeyRange(KeptKeys kept) : IKept
     public Vector512<float> Has(Vector512<float> values) =>
         Vector512.LessThanOrEqual(((values.AsInt32() & Vector512.Create(int.MaxValue)) - _least).AsUInt32(), _width).AsSingle();
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Vector512<float> Has(Vector512<float> values, nuint at, bool first) => Has(values);
-
-    public bool Has(float value, nuint at) => _kept.Has(value);
-
-    public bool Covers(int length) => true;
+    /// <summary>Whether the value is kept.</summary>
+    public bool Has(float value) => _kept.Has(value);
 
     /// <summary>What is kept of the values, times a factor; else 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Vector512<float> Scaled(Vector512<float> values, float factor) =>
         Vector512.ConditionalSelect(Has(values), values * Vector512.Create(factor), Vector512<float>.Zero);
+}
+
+/// <summary>What is kept by a range, which stays where it lies: loops copy what they hold.</summary>
+readonly ref struct InRange(ref readonly KeyRange range) : IKept
+{
+    readonly ref readonly KeyRange _range = ref range;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector512<float> Has(Vector512<float> values, nuint at, bool first) => _range.Has(values);
+
+    public bool Has(float value, nuint at) => _range.Has(value);
+
+    public bool Covers(int length) => true;
 }
 
 /// <summary>What is kept by a mask: a bit an element, the lowest first, 1 where it is kept.</summary>

@@ -65,8 +65,9 @@ static class KeptVectors
         float factor, Span<float> y) where T : unmanaged
     {
         var (one, two, more, last) = (voters[0], voters.Length > 1 ? voters[1] : default, voters.Length > 2 ? voters[2] : default, voters.Length > 3 ? voters[3] : default);
-        AddElected<T, KeyRange>(b, new(x, one.Scale, one.Weight, new(one.Kept)), new(z, two.Scale, two.Weight, new(two.Kept)),
-            new(third, more.Scale, more.Weight, new(more.Kept)), new(fourth, last.Scale, last.Weight, new(last.Kept)), voters.Length, normalize, factor, y);
+        KeyRange range1 = new(one.Kept), range2 = new(two.Kept), range3 = new(more.Kept), range4 = new(last.Kept);
+        AddElected<T, InRange>(b, new(x, one.Scale, one.Weight, new(ref range1)), new(z, two.Scale, two.Weight, new(ref range2)),
+            new(third, more.Scale, more.Weight, new(ref range3)), new(fourth, last.Scale, last.Weight, new(ref range4)), voters.Length, normalize, factor, y);
     }
 
     /// <summary>The same of voters that hold their values, as many as the count says.</summary>
@@ -106,7 +107,8 @@ static class KeptVectors
         Vector512<float> start, nuint i, bool first, Ballot<T, TKept> one, Ballot<T, TKept> two, Ballot<T, TKept> three, Ballot<T, TKept> four, int count,
         bool normalize, float factor) where T : unmanaged where TKept : IKept, allows ref struct
     {
-        Vector512<float> zero = Vector512<float>.Zero, v0 = one.Values(start, i, first), v1 = zero, v2 = zero, v3 = zero;
+        Vector512<float> zero = Vector512<float>.Zero, v1 = zero, v2 = zero, v3 = zero;
+        var v0 = one.Values(start, i, first);
         if (count > 1) v1 = two.Values(start, i, first);
         if (count > 2) v2 = three.Values(start, i, first);
         if (count > 3) v3 = four.Values(start, i, first);

@@ -49,9 +49,72 @@ public class MaskedTests
         (x, b, kept, _) => kept ? (x - b) * 0.3f : 0);
 
     [Fact]
-    public void DifferencesThatAreKeptAreAdded() => Check(
-        (x, b, mask, y) => Masked.AddScaledDifference(x, b, mask, -1.7f, y), (x, b, mask, y) => Masked.AddScaledDifference(x, b, mask, -1.7f, y),
-        (x, b, kept, y) => kept ? y + (x - b) * -1.7f : y);
+    public void DifferencesThatAreKeptAreAdded()
+    {
+        foreach (bool toBase in (bool[])[true, false])
+        {
+            Check(Add, Add, (x, b, kept, y) => kept ? (toBase ? b : y) + (x - b) * -1.7f : toBase ? b : y);
+
+            void Add<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> b, ReadOnlySpan<ulong> mask, Span<float> y) where T : unmanaged =>
+                Masked.AddScaled(b, new(x, -1.7f, 1, new(mask)), default, default, default, 1, toBase, y);
+        }
+    }
+
+    [Fact]
+    public void UpToFourAreAddedInOrder()
+    {
+        float[] scales = [-1.7f, 0.3f, 1, 0.7f];
+        for (int count = 1; count <= KeptVectors.MostVoters; count++)
+        {
+            Check(Add, Add, (x, b, kept, y) => scales[..count].Where((_, m) => m % 2 == 0 ? kept : !kept).Aggregate(y, (sum, scale) => sum + (x - b) * scale));
+
+            void Add<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> b, ReadOnlySpan<ulong> mask, Span<float> y) where T : unmanaged
+            {
+                ulong[] others = [.. mask.ToArray().Select(word => ~word)];
+                Ballot<T, KeptBits<T>> Of(int m, ReadOnlySpan<T> x, ReadOnlySpan<ulong> mask) => new(x, scales[m], 1, new(m % 2 == 0 ? mask : others));
+                Masked.AddScaled(b, Of(0, x, mask), Of(1, x, mask), Of(2, x, mask), Of(3, x, mask), count, toBase: false, y);
+            }
+        }
+    }
+
+    [Fact]
+    public void AnElectionOfMaskedVectorsIsThatOfVectorsInMemory()
+    {
+        float[] finite = [.. Exact.Select(value => MathF.Abs(value) < 1e37f ? value : 0.5f)];
+        ushort[] codes = Samples.Rounded(finite);
+        float[] scales = [0.5f, -1, 0.75f, 0.3f], weights = [0.3f, 0.7f, -0.3f, 1];
+        for (int length = 0; length <= Most; length++)
+        {
+            for (int count = 1; count <= KeptVectors.MostVoters; count++)
+            {
+                foreach (bool normalize in (bool[])[true, false])
+                {
+                    float[] b = Of(9), wanted = new float[length], got = new float[length], gotStored = new float[length];
+                    ulong[][] masks = [.. Enumerable.Range(0, 4).Select(m => Mask(length, m))];
+                    float[][] kept = [.. Enumerable.Range(0, count).Select(m => Of(m).Select((x, i) => Holds(masks[m], i) ? (x - b[i]) * scales[m] : 0).ToArray())];
+                    TaskVectors.AddElected<float>(b, kept, [.. Enumerable.Range(0, count)], normalize ? weights[..count] : [], 0.7f, wanted);
+                    KeptVectors.AddElected(b, One<float>(0, Of(0)), One<float>(1, Of(1)), One<float>(2, Of(2)), One<float>(3, Of(3)), count, normalize, 0.7f, got);
+                    Assert.Equal(Samples.Bits(wanted), Samples.Bits(got));
+                    KeptVectors.AddElected(Stored(9), One(0, Stored(0)), One(1, Stored(1)), One(2, Stored(2)), One(3, Stored(3)), count, normalize, 0.7f, gotStored);
+                    Assert.Equal(Samples.Bits(wanted), Samples.Bits(gotStored));
+
+                    float[] Of(int m) => finite[(17 * m)..(17 * m + length)];
+                    ReadOnlySpan<BFloat16> Stored(int m) => MemoryMarshal.Cast<ushort, BFloat16>(codes).Slice(17 * m, length);
+                    Ballot<T, KeptBits<T>> One<T>(int m, ReadOnlySpan<T> x) where T : unmanaged => new(x, scales[m], weights[m], new(masks[m]));
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void MasksAndModelsThatAreTooShortAreRefused()
+    {
+        float[] b = new float[100];
+        Assert.Throws<ArgumentOutOfRangeException>(() => Masked.AddScaled<float>(b, new(b, 1, 1, new([0])), default, default, default, 1, true, new float[100]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Masked.AddScaled<float>(b, new(b, 1, 1, new([0, 0])), default, default, default, 2, true, new float[100]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Masked.AddScaled<float>(b, new(b[1..], 1, 1, new([0, 0])), default, default, default, 1, true, new float[100]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Masked.AddScaled<float>(b, default, default, default, default, 5, true, new float[100]));
+    }
 
     [Fact]
     public void DifferencesAreTheirFormula() => Check(
