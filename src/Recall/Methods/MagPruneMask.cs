@@ -101,7 +101,8 @@ sealed class MagPruneMask(CounterRandom random, double density, double epsilon, 
         return count;
     }
 
-    // A bit for each place, in whole vectors: 1 where the element is larger than the other one of its row. Of equal ones that of the lower index is the smaller.
+    // A bit for each place, in whole vectors: 1 where the element is larger than the other one of its row. Of equal ones the lower index is the smaller.
+    // A vector whose places lie in at most two rows goes at once.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     unsafe void Compare(ReadOnlySpan<int> keys, ReadOnlySpan<int> places, ReadOnlySpan<int> others, Span<ushort> larger)
     {
@@ -115,7 +116,8 @@ sealed class MagPruneMask(CounterRandom random, double density, double epsilon, 
                 if (Avx2.IsSupported && place[k + Lanes - 1] - end < length)
                 {
                     var i = Vector512.Load(place + k);
-                    var j = Vector512.Load(number + k) + Vector512.Create(begin) + (Vector512.GreaterThanOrEqual(i, Vector512.Create(end)) & Vector512.Create(length));
+                    var from = Vector512.Create(begin) + (Vector512.GreaterThanOrEqual(i, Vector512.Create(end)) & Vector512.Create(length));
+                    var j = Vector512.Load(number + k) + from;
                     j -= Vector512.GreaterThanOrEqual(j, i);
                     var own = Gather(key, i) & Vector512.Create(int.MaxValue);
                     var other = (Gather(key, j) & Vector512.Create(int.MaxValue)) + Vector512.GreaterThan(i, j);

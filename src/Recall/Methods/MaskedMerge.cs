@@ -83,8 +83,9 @@ sealed class MaskedMerge(
         const int Most = KeptVectors.MostVoters;
         ulong[] buffer = ArrayPool<ulong>.Shared.Rent(Most * Words(strip));
         var origin = strip.Values<T>(inputs.BaseIndex);
-        if (electsSign && vectors.Length > Most) Elect<T>(strip, buffer, output);
-        for (int i = 0; i < vectors.Length && (!electsSign || vectors.Length <= Most); i += Most)
+        bool inMemory = electsSign && vectors.Length > Most;
+        if (inMemory) Elect<T>(strip, buffer, output);
+        for (int i = 0; i < vectors.Length && !inMemory; i += Most)
         {
             int count = Math.Min(Most, vectors.Length - i);
             var one = Ballot<T>(i, strip, buffer);
@@ -110,8 +111,9 @@ sealed class MaskedMerge(
         var origin = strip.Values<T>(inputs.BaseIndex);
         for (int i = 0; i < vectors.Length; i++)
         {
+            var mask = Mask<T>(i, strip, buffer, again: false);
             int input = vectors[i].Input;
-            Masked.ScaledDifference(strip.Values<T>(input), origin, Mask<T>(i, strip, buffer, again: false), _scales[i], strip.Buffers[input].AsSpan(0, strip.Length));
+            Masked.ScaledDifference(strip.Values<T>(input), origin, mask, _scales[i], strip.Buffers[input].AsSpan(0, strip.Length));
         }
         TaskVectors.AddElected(origin, strip.Buffers, _voters, normalize ? _weights : [], (float)factor, output);
     }

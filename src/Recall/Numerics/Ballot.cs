@@ -4,20 +4,21 @@ using System.Runtime.Intrinsics;
 
 namespace Recall.Numerics;
 
-/// <summary>A task vector δ = x − b in a sum or an election of up to four: the model's values, the vector's scale, its weight, and what is kept of it.</summary>
+/// <summary>A task vector δ = x − b in a sum or an election of up to four: the model's values, the vector's scale and weight, and what is kept of it.</summary>
 readonly ref struct Ballot<T, TKept>(ReadOnlySpan<T> x, float scale, float weight, TKept kept) where T : unmanaged where TKept : IKept, allows ref struct
 {
     readonly ReadOnlySpan<T> _x = x;
     readonly TKept _kept = kept;
+    readonly float _scale = scale;
 
-    public float Scale { get; } = scale;
-
+    /// <summary>What it adds to an election's divisor where it agrees.</summary>
     public float Weight { get; } = weight;
 
     /// <summary>Refuses fewer values than a length, of as many ballots as the count says.</summary>
     public static void Check(int length, Ballot<T, TKept> one, Ballot<T, TKept> two, Ballot<T, TKept> three, Ballot<T, TKept> four, int count)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(count is >= 1 and <= KeptVectors.MostVoters, true);
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, KeptVectors.MostVoters);
         if (!one.Covers(length) || (count > 1 && !two.Covers(length)) || (count > 2 && !three.Covers(length)) || (count > 3 && !four.Covers(length)))
             throw new ArgumentOutOfRangeException(nameof(length));
     }
@@ -29,7 +30,7 @@ readonly ref struct Ballot<T, TKept>(ReadOnlySpan<T> x, float scale, float weigh
     public Vector512<float> Values(Vector512<float> start, nuint at, bool first)
     {
         var delta = Lanes<T>.Half(ref MemoryMarshal.GetReference(_x), at, first) - start;
-        return Vector512.ConditionalSelect(_kept.Has(delta, at, first), delta * Vector512.Create(Scale), Vector512<float>.Zero);
+        return Vector512.ConditionalSelect(_kept.Has(delta, at, first), delta * Vector512.Create(_scale), Vector512<float>.Zero);
     }
 
     /// <summary>One of them.</summary>
@@ -37,7 +38,7 @@ readonly ref struct Ballot<T, TKept>(ReadOnlySpan<T> x, float scale, float weigh
     public float Value(float start, nuint at)
     {
         float delta = Lanes<T>.One(ref MemoryMarshal.GetReference(_x), at) - start;
-        return _kept.Has(delta, at) ? delta * Scale : 0;
+        return _kept.Has(delta, at) ? delta * _scale : 0;
     }
 
     /// <summary>Sums of one half, more what is kept, scaled.</summary>
@@ -45,7 +46,7 @@ readonly ref struct Ballot<T, TKept>(ReadOnlySpan<T> x, float scale, float weigh
     public Vector512<float> Add(Vector512<float> sum, Vector512<float> start, nuint at, bool first)
     {
         var delta = Lanes<T>.Half(ref MemoryMarshal.GetReference(_x), at, first) - start;
-        return Vector512.ConditionalSelect(_kept.Has(delta, at, first), sum + delta * Vector512.Create(Scale), sum);
+        return Vector512.ConditionalSelect(_kept.Has(delta, at, first), sum + delta * Vector512.Create(_scale), sum);
     }
 
     /// <summary>One of them.</summary>
@@ -53,6 +54,6 @@ readonly ref struct Ballot<T, TKept>(ReadOnlySpan<T> x, float scale, float weigh
     public float Add(float sum, float start, nuint at)
     {
         float delta = Lanes<T>.One(ref MemoryMarshal.GetReference(_x), at) - start;
-        return _kept.Has(delta, at) ? sum + delta * Scale : sum;
+        return _kept.Has(delta, at) ? sum + delta * _scale : sum;
     }
 }

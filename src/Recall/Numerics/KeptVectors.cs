@@ -64,7 +64,8 @@ static class KeptVectors
         ReadOnlySpan<T> b, ReadOnlySpan<T> x, ReadOnlySpan<T> z, ReadOnlySpan<T> third, ReadOnlySpan<T> fourth, ReadOnlySpan<Voter> voters, bool normalize,
         float factor, Span<float> y) where T : unmanaged
     {
-        var (one, two, more, last) = (voters[0], voters.Length > 1 ? voters[1] : default, voters.Length > 2 ? voters[2] : default, voters.Length > 3 ? voters[3] : default);
+        Voter one = voters[0], two = voters.Length > 1 ? voters[1] : default;
+        Voter more = voters.Length > 2 ? voters[2] : default, last = voters.Length > 3 ? voters[3] : default;
         KeyRange range1 = new(one.Kept), range2 = new(two.Kept), range3 = new(more.Kept), range4 = new(last.Kept);
         AddElected<T, InRange>(b, new(x, one.Scale, one.Weight, new(ref range1)), new(z, two.Scale, two.Weight, new(ref range2)),
             new(third, more.Scale, more.Weight, new(ref range3)), new(fourth, last.Scale, last.Weight, new(ref range4)), voters.Length, normalize, factor, y);

@@ -75,7 +75,8 @@ static class Lanes<T> where T : unmanaged
     {
         if (typeof(T) == typeof(float))
         {
-            var places = Vector512.Create(1u, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7, 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15);
+            var places = Vector512.Create(
+                1u, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7, 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15);
             return first ? places : places << 16;
         }
         var even = Vector512.Create(

@@ -91,16 +91,18 @@ public class MaskedTests
                 {
                     float[] b = Of(9), wanted = new float[length], got = new float[length], gotStored = new float[length];
                     ulong[][] masks = [.. Enumerable.Range(0, 4).Select(m => Mask(length, m))];
-                    float[][] kept = [.. Enumerable.Range(0, count).Select(m => Of(m).Select((x, i) => Holds(masks[m], i) ? (x - b[i]) * scales[m] : 0).ToArray())];
+                    float[][] kept = [.. Enumerable.Range(0, count).Select(m => Kept(m).ToArray())];
                     TaskVectors.AddElected<float>(b, kept, [.. Enumerable.Range(0, count)], normalize ? weights[..count] : [], 0.7f, wanted);
-                    KeptVectors.AddElected(b, One<float>(0, Of(0)), One<float>(1, Of(1)), One<float>(2, Of(2)), One<float>(3, Of(3)), count, normalize, 0.7f, got);
+                    KeptVectors.AddElected(b, Plain(0), Plain(1), Plain(2), Plain(3), count, normalize, 0.7f, got);
                     Assert.Equal(Samples.Bits(wanted), Samples.Bits(got));
-                    KeptVectors.AddElected(Stored(9), One(0, Stored(0)), One(1, Stored(1)), One(2, Stored(2)), One(3, Stored(3)), count, normalize, 0.7f, gotStored);
+                    KeptVectors.AddElected(Codes(9), Stored(0), Stored(1), Stored(2), Stored(3), count, normalize, 0.7f, gotStored);
                     Assert.Equal(Samples.Bits(wanted), Samples.Bits(gotStored));
 
                     float[] Of(int m) => finite[(17 * m)..(17 * m + length)];
-                    ReadOnlySpan<BFloat16> Stored(int m) => MemoryMarshal.Cast<ushort, BFloat16>(codes).Slice(17 * m, length);
-                    Ballot<T, KeptBits<T>> One<T>(int m, ReadOnlySpan<T> x) where T : unmanaged => new(x, scales[m], weights[m], new(masks[m]));
+                    ReadOnlySpan<BFloat16> Codes(int m) => MemoryMarshal.Cast<ushort, BFloat16>(codes).Slice(17 * m, length);
+                    IEnumerable<float> Kept(int m) => Of(m).Select((x, i) => Holds(masks[m], i) ? (x - b[i]) * scales[m] : 0);
+                    Ballot<float, KeptBits<float>> Plain(int m) => new(Of(m), scales[m], weights[m], new(masks[m]));
+                    Ballot<BFloat16, KeptBits<BFloat16>> Stored(int m) => new(Codes(m), scales[m], weights[m], new(masks[m]));
                 }
             }
         }
@@ -110,10 +112,15 @@ public class MaskedTests
     public void MasksAndModelsThatAreTooShortAreRefused()
     {
         float[] b = new float[100];
-        Assert.Throws<ArgumentOutOfRangeException>(() => Masked.AddScaled<float>(b, new(b, 1, 1, new([0])), default, default, default, 1, true, new float[100]));
-        Assert.Throws<ArgumentOutOfRangeException>(() => Masked.AddScaled<float>(b, new(b, 1, 1, new([0, 0])), default, default, default, 2, true, new float[100]));
-        Assert.Throws<ArgumentOutOfRangeException>(() => Masked.AddScaled<float>(b, new(b[1..], 1, 1, new([0, 0])), default, default, default, 1, true, new float[100]));
-        Assert.Throws<ArgumentOutOfRangeException>(() => Masked.AddScaled<float>(b, default, default, default, default, 5, true, new float[100]));
+        ulong[] mask = [0, 0];
+        Refused(b, [0], 1);
+        Refused(b, mask, 2);
+        Refused(b[1..], mask, 1);
+        Refused(b, mask, 5);
+        Refused(b, mask, 0);
+
+        void Refused(float[] x, ulong[] kept, int count) => Assert.Throws<ArgumentOutOfRangeException>(
+            () => Masked.AddScaled<float>(b, new(x, 1, 1, new(kept)), default, default, default, count, true, new float[100]));
     }
 
     [Fact]
