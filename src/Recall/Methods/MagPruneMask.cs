@@ -16,7 +16,7 @@ namespace Recall.Methods;
 /// </summary>
 sealed class MagPruneMask(CounterRandom random, double density, double epsilon, long row) : ElementMask
 {
-    const int Words = 16;
+    const int Words = 16, Lanes = 16;
 
     /// <summary>Where the file names no epsilon.</summary>
     public const double DefaultEpsilon = 0.15;
@@ -57,7 +57,7 @@ sealed class MagPruneMask(CounterRandom random, double density, double epsilon, 
     [SkipLocalsInit]
     void Keep(long start, ReadOnlySpan<int> keys, Span<ulong> kept)
     {
-        Span<ulong> undecided = stackalloc ulong[Words];
+        Span<ulong> undecided = stackalloc ulong[Words], larger = stackalloc ulong[Words + 1];
         Span<int> places = stackalloc int[64 * Words + 64], others = stackalloc int[64 * Words + 64];     // kernels work on whole vectors
         for (int first = 0; first < kept.Length; first += Words)
         {
@@ -65,10 +65,13 @@ sealed class MagPruneMask(CounterRandom random, double density, double epsilon, 
             var open = undecided[..some.Length];
             random.Split(start + 64 * first, density - epsilon, density + epsilon, some, open);
             if (64 * (first + some.Length) > keys.Length) open[^1] &= (1ul << keys.Length % 64) - 1;
-            var chosen = places[..List(open, 64 * first, places)];
+            int count = List(open, 64 * first, places);
+            if (count == 0) continue;
+            places.Slice(count, Lanes).Fill(places[count - 1]);
+            var chosen = places[..((count + Lanes - 1) / Lanes * Lanes)];
             random.Numbers(start, chosen, (int)row - 1, others);
-            Compare(keys, chosen, others);
-            Settle(open, others, some);
+            Compare(keys, chosen, others, MemoryMarshal.Cast<ulong, ushort>(larger));
+            Settle(open, larger, some);
         }
     }
 
@@ -98,55 +101,55 @@ sealed class MagPruneMask(CounterRandom random, double density, double epsilon, 
         return count;
     }
 
-    // Puts −1 in the place of each other one's number where the element is larger than it, else 0. Of equal ones the element of the lower index is the smaller.
+    // A bit for each place, in whole vectors: 1 where the element is larger than the other one of its row. Of equal ones the lower index is the smaller.
+    // A vector whose places lie in at most two rows goes at once.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    unsafe void Compare(ReadOnlySpan<int> keys, ReadOnlySpan<int> places, Span<int> others)
+    unsafe void Compare(ReadOnlySpan<int> keys, ReadOnlySpan<int> places, ReadOnlySpan<int> others, Span<ushort> larger)
     {
-        int length = (int)row;
-        fixed (int* key = keys)
+        int length = (int)row, begin = places[0] / length * length;
+        fixed (int* key = keys, place = places, number = others)
         {
-            for (int k = 0; k < places.Length; k++)
+            for (int k = 0; k < places.Length; k += Lanes)
             {
-                int begin = places[k] / length * length, end = begin + length;
-                if (Avx2.IsSupported)
+                while (place[k] - begin >= length) begin += length;
+                int end = begin + length;
+                if (Avx2.IsSupported && place[k + Lanes - 1] - end < length)
                 {
-                    var magnitude = Vector256.Create(int.MaxValue);
-                    for (; k + 8 <= places.Length && places[k + 7] < end; k += 8)
-                    {
-                        Vector256<int> i = Vector256.Create(places[k..]), j = Vector256.Create(others[k..]) + Vector256.Create(begin);
-                        j -= Vector256.GreaterThanOrEqual(j, i);
-                        var own = Avx2.GatherVector256(key, i, sizeof(int)) & magnitude;
-                        var other = (Avx2.GatherVector256(key, j, sizeof(int)) & magnitude) + Vector256.GreaterThan(i, j);
-                        Vector256.GreaterThan(own, other).CopyTo(others[k..]);
-                    }
+                    var i = Vector512.Load(place + k);
+                    var from = Vector512.Create(begin) + (Vector512.GreaterThanOrEqual(i, Vector512.Create(end)) & Vector512.Create(length));
+                    var j = Vector512.Load(number + k) + from;
+                    j -= Vector512.GreaterThanOrEqual(j, i);
+                    var own = Gather(key, i) & Vector512.Create(int.MaxValue);
+                    var other = (Gather(key, j) & Vector512.Create(int.MaxValue)) + Vector512.GreaterThan(i, j);
+                    larger[k / Lanes] = (ushort)Vector512.GreaterThan(own, other).ExtractMostSignificantBits();
+                    continue;
                 }
-                for (; k < places.Length && places[k] < end; k++)
+                int bits = 0;
+                for (int lane = 0; lane < Lanes; lane++)
                 {
-                    int i = places[k], j = begin + others[k];
+                    int i = place[k + lane], j = i / length * length + number[k + lane];
                     j += j >= i ? 1 : 0;
-                    others[k] = (key[i] & int.MaxValue) > (key[j] & int.MaxValue) - (i > j ? 1 : 0) ? -1 : 0;
+                    bits |= (key[i] & int.MaxValue) > (key[j] & int.MaxValue) - (i > j ? 1 : 0) ? 1 << lane : 0;
                 }
-                k--;
+                larger[k / Lanes] = (ushort)bits;
             }
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static unsafe Vector512<int> Gather(int* from, Vector512<int> at) =>
+        Vector512.Create(Avx2.GatherVector256(from, at.GetLower(), sizeof(int)), Avx2.GatherVector256(from, at.GetUpper(), sizeof(int)));
+
     // Sets the bits of those undecided ones that are larger.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static void Settle(ReadOnlySpan<ulong> open, ReadOnlySpan<int> larger, Span<ulong> kept)
+    static void Settle(ReadOnlySpan<ulong> open, ReadOnlySpan<ulong> larger, Span<ulong> kept)
     {
         int k = 0;
         for (int i = 0; i < open.Length; k += BitOperations.PopCount(open[i]), i++)
         {
-            if (Bmi2.X64.IsSupported)
-            {
-                ulong bits = 0;
-                for (int j = 0; j < BitOperations.PopCount(open[i]); j += 16) bits |= Vector512.Create(larger[(k + j)..]).ExtractMostSignificantBits() << j;
-                kept[i] |= Bmi2.X64.ParallelBitDeposit(bits, open[i]);
-                continue;
-            }
-            int next = k;
-            for (ulong rest = open[i]; rest != 0; rest &= rest - 1) kept[i] |= rest & (0 - rest) & (ulong)larger[next++];
+            ulong bits = larger[k / 64] >> k % 64 | larger[k / 64 + 1] << 1 << (63 - k % 64);
+            if (Bmi2.X64.IsSupported) kept[i] |= Bmi2.X64.ParallelBitDeposit(bits, open[i]);
+            else for (ulong rest = open[i]; rest != 0; rest &= rest - 1, bits >>= 1) kept[i] |= rest & (0 - rest) & (0 - (bits & 1));
         }
     }
 }

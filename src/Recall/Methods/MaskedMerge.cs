@@ -80,27 +80,51 @@ sealed class MaskedMerge(
 
     void Apply<T>(in Strip strip, Span<float> output) where T : unmanaged
     {
-        ulong[] buffer = ArrayPool<ulong>.Shared.Rent(Words(strip));
+        const int Most = KeptVectors.MostVoters;
+        ulong[] buffer = ArrayPool<ulong>.Shared.Rent(Most * Words(strip));
         var origin = strip.Values<T>(inputs.BaseIndex);
-        if (!electsSign) Lanes<T>.Widen(origin, output);
-        for (int i = 0; i < vectors.Length; i++)
+        bool inMemory = electsSign && vectors.Length > Most;
+        if (inMemory) Elect<T>(strip, buffer, output);
+        for (int i = 0; i < vectors.Length && !inMemory; i += Most)
         {
-            var x = strip.Values<T>(vectors[i].Input);
-            var mask = Mask<T>(i, strip, buffer, again: false);
-            if (electsSign) Masked.ScaledDifference(x, origin, mask, _scales[i], strip.Buffers[vectors[i].Input].AsSpan(0, strip.Length));
-            else Masked.AddScaledDifference(x, origin, mask, (float)(_scales[i] * factor), output);
+            int count = Math.Min(Most, vectors.Length - i);
+            var one = Ballot<T>(i, strip, buffer);
+            var two = count > 1 ? Ballot<T>(i + 1, strip, buffer) : default;
+            var three = count > 2 ? Ballot<T>(i + 2, strip, buffer) : default;
+            var four = count > 3 ? Ballot<T>(i + 3, strip, buffer) : default;
+            if (electsSign) KeptVectors.AddElected(origin, one, two, three, four, count, normalize, (float)factor, output);
+            else Masked.AddScaled(origin, one, two, three, four, count, toBase: i == 0, output);
         }
         ArrayPool<ulong>.Shared.Return(buffer);
-        if (electsSign) TaskVectors.AddElected(origin, strip.Buffers, _voters, normalize ? _weights : [], (float)factor, output);
+    }
+
+    Ballot<T, KeptBits<T>> Ballot<T>(int vector, in Strip strip, ulong[] buffer) where T : unmanaged
+    {
+        int words = Words(strip);
+        var mask = Mask<T>(vector, strip, buffer.AsSpan(vector % KeptVectors.MostVoters * words, words), again: false);
+        return new(strip.Values<T>(vectors[vector].Input), electsSign ? _scales[vector] : (float)(_scales[vector] * factor), _weights[vector], new(mask));
+    }
+
+    // Of any number of vectors.
+    void Elect<T>(in Strip strip, ulong[] buffer, Span<float> output) where T : unmanaged
+    {
+        var origin = strip.Values<T>(inputs.BaseIndex);
+        for (int i = 0; i < vectors.Length; i++)
+        {
+            var mask = Mask<T>(i, strip, buffer, again: false);
+            int input = vectors[i].Input;
+            Masked.ScaledDifference(strip.Values<T>(input), origin, mask, _scales[i], strip.Buffers[input].AsSpan(0, strip.Length));
+        }
+        TaskVectors.AddElected(origin, strip.Buffers, _voters, normalize ? _weights : [], (float)factor, output);
     }
 
     // Strips are the same in every pass: their masks lie in the vector's room, or in the buffer where that is too small.
-    ReadOnlySpan<ulong> Mask<T>(int vector, in Strip strip, ulong[] buffer, bool again) where T : unmanaged
+    ReadOnlySpan<ulong> Mask<T>(int vector, in Strip strip, Span<ulong> buffer, bool again) where T : unmanaged
     {
         long first = strip.Start / 64;
         int words = Words(strip);
         bool hasRoom = strip.Start % 64 == 0 && first + words <= _masks.Value[vector].Length;
-        var mask = hasRoom ? _masks.Value[vector].AsSpan((int)first, words) : buffer.AsSpan(0, words);
+        var mask = hasRoom ? _masks.Value[vector].AsSpan((int)first, words) : buffer[..words];
         if (vectors[vector].Mask is not { } chance) mask.Fill(ulong.MaxValue);
         else if (again || !hasRoom) chance.Keep(strip.Start, strip.Values<T>(vectors[vector].Input), strip.Values<T>(inputs.BaseIndex), mask);
         return mask;

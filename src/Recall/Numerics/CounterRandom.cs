@@ -1,7 +1,9 @@
 using System.Buffers.Binary;
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -81,12 +83,19 @@ readonly struct CounterRandom
             return;
         }
         ulong limit = Limit(sure), larger = Limit(possible);
+        Vector512<ushort> edge = Vector512.Create((ushort)(limit >> 32)), largerEdge = Vector512.Create((ushort)(larger >> 32));
         var steps = _draws.Steps;
         for (int i = 0; i < kept.Length; i++)
         {
             var draws = Draws(start / 64 + i, steps);
-            kept[i] = Below(start / 64 + i, draws, limit);
-            open[i] = Below(start / 64 + i, draws, larger) & ~kept[i];
+            ulong sureOf = Below(draws, edge), possibleOf = Below(draws, largerEdge), equal = Equal(draws, edge), largerEqual = Equal(draws, largerEdge);
+            if ((equal | largerEqual) != 0)
+            {
+                sureOf |= BelowLow(start + 64 * i, equal, (uint)limit);
+                possibleOf |= BelowLow(start + 64 * i, largerEqual, (uint)larger);
+            }
+            kept[i] = sureOf;
+            open[i] = possibleOf & ~sureOf;
         }
     }
 
@@ -102,10 +111,18 @@ readonly struct CounterRandom
     ulong Below(long run, (Vector512<ushort> First, Vector512<ushort> Second) draws, ulong limit)
     {
         var edge = Vector512.Create((ushort)(limit >> 32));
-        ulong below = Bits(Vector512.LessThan(draws.First, edge), Vector512.LessThan(draws.Second, edge));
-        ulong equal = Bits(Vector512.Equals(draws.First, edge), Vector512.Equals(draws.Second, edge));
+        ulong below = Below(draws, edge), equal = Equal(draws, edge);
         return equal == 0 ? below : below | BelowLow(64 * run, equal, (uint)limit);
     }
+
+    // Which of the bits drawn first are below an edge, and which are it.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static ulong Below((Vector512<ushort> First, Vector512<ushort> Second) draws, Vector512<ushort> edge) =>
+        Bits(Vector512.LessThan(draws.First, edge), Vector512.LessThan(draws.Second, edge));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static ulong Equal((Vector512<ushort> First, Vector512<ushort> Second) draws, Vector512<ushort> edge) =>
+        Bits(Vector512.Equals(draws.First, edge), Vector512.Equals(draws.Second, edge));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static ulong Bits(Vector512<ushort> first, Vector512<ushort> second) => first.ExtractMostSignificantBits() | second.ExtractMostSignificantBits() << 32;
@@ -134,16 +151,22 @@ readonly struct CounterRandom
         int i = 0;
         if (Vector128.IsHardwareAccelerated)
         {
-            var (first, factor, low) = (Vector512.Create((ulong)start), Vector512.Create((ulong)limit), Vector512.Create((ulong)uint.MaxValue));
+            var (first, factor) = (Vector512.Create((ulong)start), Vector512.Create((ulong)limit));
+            ref int from = ref MemoryMarshal.GetReference(places), to = ref MemoryMarshal.GetReference(numbers);
             for (; i + 8 <= places.Length; i += 8)
             {
-                var (lower, upper) = Vector256.Widen(Vector256.Create(places[i..]).AsUInt32());
-                var number = (_numbers.Eight(first + Vector512.Create(lower, upper)) & low) * factor >> 32;
-                Vector256.Narrow(number.GetLower(), number.GetUpper()).AsInt32().CopyTo(numbers[i..]);
+                var (lower, upper) = Vector256.Widen(Vector256.LoadUnsafe(ref from, (nuint)i).AsUInt32());
+                var number = Product(_numbers.Eight(first + Vector512.Create(lower, upper)), factor) >> 32;
+                Vector256.Narrow(number.GetLower(), number.GetUpper()).AsInt32().StoreUnsafe(ref to, (nuint)i);
             }
         }
         for (; i < places.Length; i++) numbers[i] = (int)((_numbers[start + places[i]] & uint.MaxValue) * (ulong)limit >> 32);
     }
+
+    // Of the lower halves of words.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Vector512<ulong> Product(Vector512<ulong> one, Vector512<ulong> other) =>
+        Avx512F.IsSupported ? Avx512F.Multiply(one.AsUInt32(), other.AsUInt32()) : (one & Vector512.Create((ulong)uint.MaxValue)) * other;
 
     /// <summary>Adds normal numbers of mean 0: number i of the pair i, i ^ 1 by G. Box and M. Muller's formula (Ann. Math. Stat. 29, 1958).</summary>
     /// <param name="start">Index of the first value.</param>

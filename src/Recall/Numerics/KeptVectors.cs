@@ -64,59 +64,71 @@ static class KeptVectors
         ReadOnlySpan<T> b, ReadOnlySpan<T> x, ReadOnlySpan<T> z, ReadOnlySpan<T> third, ReadOnlySpan<T> fourth, ReadOnlySpan<Voter> voters, bool normalize,
         float factor, Span<float> y) where T : unmanaged
     {
-        int count = voters.Length;
+        Voter one = voters[0], two = voters.Length > 1 ? voters[1] : default;
+        Voter more = voters.Length > 2 ? voters[2] : default, last = voters.Length > 3 ? voters[3] : default;
+        KeyRange range1 = new(one.Kept), range2 = new(two.Kept), range3 = new(more.Kept), range4 = new(last.Kept);
+        AddElected<T, InRange>(b, new(x, one.Scale, one.Weight, new(ref range1)), new(z, two.Scale, two.Weight, new(ref range2)),
+            new(third, more.Scale, more.Weight, new(ref range3)), new(fourth, last.Scale, last.Weight, new(ref range4)), voters.Length, normalize, factor, y);
+    }
+
+    /// <summary>The same of voters that hold their values, as many as the count says.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void AddElected<T, TKept>(
+        ReadOnlySpan<T> b, Ballot<T, TKept> one, Ballot<T, TKept> two, Ballot<T, TKept> three, Ballot<T, TKept> four, int count, bool normalize, float factor,
+        Span<float> y) where T : unmanaged where TKept : IKept, allows ref struct
+    {
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, b.Length);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(x.Length, b.Length);
-        ArgumentOutOfRangeException.ThrowIfLessThan(z.Length, count > 1 ? b.Length : 0);
-        ArgumentOutOfRangeException.ThrowIfLessThan(third.Length, count > 2 ? b.Length : 0);
-        ArgumentOutOfRangeException.ThrowIfLessThan(fourth.Length, count > 3 ? b.Length : 0);
-        ref T origin = ref MemoryMarshal.GetReference(b), x0 = ref MemoryMarshal.GetReference(x), x1 = ref MemoryMarshal.GetReference(z);
-        ref T x2 = ref MemoryMarshal.GetReference(third), x3 = ref MemoryMarshal.GetReference(fourth);
+        Ballot<T, TKept>.Check(b.Length, one, two, three, four, count);
+        ref T origin = ref MemoryMarshal.GetReference(b);
         ref float to = ref MemoryMarshal.GetReference(y);
-        Voter own0 = voters[0], own1 = count > 1 ? voters[1] : default, own2 = count > 2 ? voters[2] : default, own3 = count > 3 ? voters[3] : default;
         nuint i = 0, n = (nuint)b.Length;
         if (Vector128.IsHardwareAccelerated)
         {
-            Vector512<float> w0 = Vector512.Create(own0.Weight), w1 = Vector512.Create(own1.Weight);
-            Vector512<float> w2 = Vector512.Create(own2.Weight), w3 = Vector512.Create(own3.Weight);
-            KeyRange kept0 = new(own0.Kept), kept1 = new(own1.Kept), kept2 = new(own2.Kept), kept3 = new(own3.Kept);
-            for (; i + 16 <= n; i += 16)
+            for (; i + 32 <= n; i += 32)
             {
-                Vector512<float> start = Lanes<T>.Sixteen(ref origin, i), zero = Vector512<float>.Zero, v1 = zero, v2 = zero, v3 = zero;
-                var v0 = kept0.Scaled(Lanes<T>.Sixteen(ref x0, i) - start, own0.Scale);
-                if (count > 1) v1 = kept1.Scaled(Lanes<T>.Sixteen(ref x1, i) - start, own1.Scale);
-                if (count > 2) v2 = kept2.Scaled(Lanes<T>.Sixteen(ref x2, i) - start, own2.Scale);
-                if (count > 3) v3 = kept3.Scaled(Lanes<T>.Sixteen(ref x3, i) - start, own3.Scale);
-                var majority = v0 + v1;
-                if (count > 2) majority = majority + v2 + v3;
-                var sign = Election.Sign(majority);
-                Vector512<float> p0 = Election.Positive(v0, sign), p1 = Election.Positive(v1, sign), p2 = zero, p3 = zero, total = p0 + p1;
-                if (count > 2)
-                {
-                    (p2, p3) = (Election.Positive(v2, sign), Election.Positive(v3, sign));
-                    total = total + p2 + p3;
-                }
-                total |= sign.AsSingle();
-                if (normalize)
-                {
-                    var divisor = Election.AddWhere(p1, w1, Election.AddWhere(p0, w0, zero));
-                    if (count > 2) divisor = Election.AddWhere(p3, w3, Election.AddWhere(p2, w2, divisor));
-                    total /= Vector512.ConditionalSelect(Vector512.Equals(divisor, zero), Vector512<float>.One, divisor);
-                }
-                (start + total * Vector512.Create(factor)).StoreUnsafe(ref to, i);
+                var first = Elected(Lanes<T>.Half(ref origin, i, true), i, true, one, two, three, four, count, normalize, factor);
+                var second = Elected(Lanes<T>.Half(ref origin, i, false), i, false, one, two, three, four, count, normalize, factor);
+                Lanes<T>.Store(first, second, ref to, i);
             }
         }
         for (; i < n; i++)
         {
-            float start = Lanes<T>.One(ref origin, i), v0 = own0.Kept.Of(Lanes<T>.One(ref x0, i) - start) * own0.Scale;
-            float v1 = count > 1 ? own1.Kept.Of(Lanes<T>.One(ref x1, i) - start) * own1.Scale : 0;
-            float v2 = count > 2 ? own2.Kept.Of(Lanes<T>.One(ref x2, i) - start) * own2.Scale : 0;
-            float v3 = count > 3 ? own3.Kept.Of(Lanes<T>.One(ref x3, i) - start) * own3.Scale : 0;
+            float start = Lanes<T>.One(ref origin, i), v0 = one.Value(start, i);
+            float v1 = count > 1 ? two.Value(start, i) : 0, v2 = count > 2 ? three.Value(start, i) : 0, v3 = count > 3 ? four.Value(start, i) : 0;
             bool plus = v0 + v1 + v2 + v3 >= 0, agrees0 = plus ? v0 > 0 : v0 < 0, agrees1 = plus ? v1 > 0 : v1 < 0;
             bool agrees2 = plus ? v2 > 0 : v2 < 0, agrees3 = plus ? v3 > 0 : v3 < 0;
             float total = (agrees0 ? v0 : 0) + (agrees1 ? v1 : 0) + (agrees2 ? v2 : 0) + (agrees3 ? v3 : 0);
-            float divisor = (agrees0 ? own0.Weight : 0) + (agrees1 ? own1.Weight : 0) + (agrees2 ? own2.Weight : 0) + (agrees3 ? own3.Weight : 0);
+            float divisor = (agrees0 ? one.Weight : 0) + (agrees1 ? two.Weight : 0) + (agrees2 ? three.Weight : 0) + (agrees3 ? four.Weight : 0);
             y[(int)i] = start + (normalize && divisor != 0 ? total / divisor : total) * factor;
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Vector512<float> Elected<T, TKept>(
+        Vector512<float> start, nuint i, bool first, Ballot<T, TKept> one, Ballot<T, TKept> two, Ballot<T, TKept> three, Ballot<T, TKept> four, int count,
+        bool normalize, float factor) where T : unmanaged where TKept : IKept, allows ref struct
+    {
+        Vector512<float> zero = Vector512<float>.Zero, v1 = zero, v2 = zero, v3 = zero;
+        var v0 = one.Values(start, i, first);
+        if (count > 1) v1 = two.Values(start, i, first);
+        if (count > 2) v2 = three.Values(start, i, first);
+        if (count > 3) v3 = four.Values(start, i, first);
+        var majority = v0 + v1;
+        if (count > 2) majority = majority + v2 + v3;
+        var sign = Election.Sign(majority);
+        Vector512<float> p0 = Election.Positive(v0, sign), p1 = Election.Positive(v1, sign), p2 = zero, p3 = zero, total = p0 + p1;
+        if (count > 2)
+        {
+            (p2, p3) = (Election.Positive(v2, sign), Election.Positive(v3, sign));
+            total = total + p2 + p3;
+        }
+        total |= sign.AsSingle();
+        if (normalize)
+        {
+            var divisor = Election.AddWhere(p1, Vector512.Create(two.Weight), Election.AddWhere(p0, Vector512.Create(one.Weight), zero));
+            if (count > 2) divisor = Election.AddWhere(p3, Vector512.Create(four.Weight), Election.AddWhere(p2, Vector512.Create(three.Weight), divisor));
+            total /= Vector512.ConditionalSelect(Vector512.Equals(divisor, zero), Vector512<float>.One, divisor);
+        }
+        return start + total * Vector512.Create(factor);
     }
 }

@@ -10,21 +10,6 @@ namespace Recall.Numerics;
 /// </summary>
 static class Masked
 {
-    // The bits of elements 0 … 15 in a word.
-    static Vector512<uint> Bits
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => Vector512.Create(1u, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7, 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15);
-    }
-
-    // The bits of elements 0, 2 … 30.
-    static Vector512<uint> EvenBits
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => Vector512.Create(
-            1u, 1 << 2, 1 << 4, 1 << 6, 1 << 8, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26, 1 << 28, 1 << 30);
-    }
-
     /// <summary>
     /// Σ |x_i − b_i| over all elements and over those that are kept. Of each run of 64, elements 2i, 2i + 1, 2i + 32 and 2i + 33
     /// are added in float32, and these sums go to lane i mod 16 in float64; what is left of the last run follows one by one: the same bits at every vector width.
@@ -37,12 +22,16 @@ static class Masked
         ref uint words = ref Unsafe.As<ulong, uint>(ref MemoryMarshal.GetReference(mask));
         nuint i = 0, n = (nuint)x.Length;
         Vector512<double> all1 = Vector512<double>.Zero, all2 = all1, kept1 = all1, kept2 = all1;
-        Vector512<uint> even = EvenBits, odd = even << 1;
         for (; i + 64 <= n; i += 64)
         {
-            Vector512<float> all = Vector512<float>.Zero, kept = all;
-            Add(ref from, ref origin, i, Unsafe.Add(ref words, i / 32), even, odd, ref all, ref kept);
-            Add(ref from, ref origin, i + 32, Unsafe.Add(ref words, i / 32 + 1), even, odd, ref all, ref kept);
+            var (one, two) = Magnitudes(ref from, ref origin, i);
+            var (three, four) = Magnitudes(ref from, ref origin, i + 32);
+            Vector512<uint> bits = Vector512.Create(Unsafe.Add(ref words, i / 32)), more = Vector512.Create(Unsafe.Add(ref words, i / 32 + 1));
+            var all = one + two + three + four;
+            var kept = Vector512.ConditionalSelect(Has(bits, true), one, Vector512<float>.Zero);
+            kept = Vector512.ConditionalSelect(Has(bits, false), kept + two, kept);
+            kept = Vector512.ConditionalSelect(Has(more, true), kept + three, kept);
+            kept = Vector512.ConditionalSelect(Has(more, false), kept + four, kept);
             all1 += Sums.Widen(all.GetLower());
             all2 += Sums.Widen(all.GetUpper());
             kept1 += Sums.Widen(kept.GetLower());
@@ -60,15 +49,16 @@ static class Masked
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Add<T>(
-        ref T x, ref T b, nuint at, uint mask, Vector512<uint> even, Vector512<uint> odd, ref Vector512<float> all, ref Vector512<float> kept)
-        where T : unmanaged
+    static (Vector512<float> Even, Vector512<float> Odd) Magnitudes<T>(ref T x, ref T b, nuint at) where T : unmanaged
     {
         var ((x1, x2), (b1, b2)) = (Lanes<T>.Pair(ref x, at), Lanes<T>.Pair(ref b, at));
-        var (one, other, bits) = (Vector512.Abs(x1 - b1), Vector512.Abs(x2 - b2), Vector512.Create(mask));
-        all = all + one + other;
-        kept = kept + Select(bits, even, one, Vector512<float>.Zero) + Select(bits, odd, other, Vector512<float>.Zero);
+        return (Vector512.Abs(x1 - b1), Vector512.Abs(x2 - b2));
     }
+
+    // All bits where the element at an even or odd place is kept.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Vector512<float> Has(Vector512<uint> bits, bool even) =>
+        (~Vector512.Equals(bits & Lanes<BFloat16>.Places(even), Vector512<uint>.Zero)).AsSingle();
 
     /// <summary>y = a (x − b) where it is kept, else 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -76,52 +66,61 @@ static class Masked
     {
         Check(x, b, mask);
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
-        ref T from = ref MemoryMarshal.GetReference(x), origin = ref MemoryMarshal.GetReference(b);
+        ref T origin = ref MemoryMarshal.GetReference(b);
         ref float to = ref MemoryMarshal.GetReference(y);
-        ref ushort words = ref Unsafe.As<ulong, ushort>(ref MemoryMarshal.GetReference(mask));
+        Ballot<T, KeptBits<T>> kept = new(x, a, 1, new(mask));
         nuint i = 0, n = (nuint)x.Length;
-        Vector512<float> factor = Vector512.Create(a);
-        Vector512<uint> places = Bits;
         if (Vector128.IsHardwareAccelerated)
         {
-            for (; i + 16 <= n; i += 16)
+            for (; i + 32 <= n; i += 32)
             {
-                var scaled = (Lanes<T>.Sixteen(ref from, i) - Lanes<T>.Sixteen(ref origin, i)) * factor;
-                Select(Vector512.Create((uint)Unsafe.Add(ref words, i / 16)), places, scaled, Vector512<float>.Zero).StoreUnsafe(ref to, i);
+                var (first, second) = (Lanes<T>.Half(ref origin, i, true), Lanes<T>.Half(ref origin, i, false));
+                Lanes<T>.Store(kept.Values(first, i, true), kept.Values(second, i, false), ref to, i);
             }
         }
-        for (; i < n; i++) y[(int)i] = Holds(mask, i) ? (Lanes<T>.One(ref from, i) - Lanes<T>.One(ref origin, i)) * a : 0;
+        for (; i < n; i++) y[(int)i] = kept.Value(Lanes<T>.One(ref origin, i), i);
     }
 
-    /// <summary>y = y + a (x − b) where it is kept.</summary>
+    /// <summary>y = ((o + a1 (x1 − b)) + a2 (x2 − b)) + …, o being b or what y holds; what is not kept changes nothing.</summary>
+    /// <param name="b">The base.</param>
+    /// <param name="one">x1, its scale a1, and its mask.</param>
+    /// <param name="two">The second.</param>
+    /// <param name="three">The third.</param>
+    /// <param name="four">The fourth.</param>
+    /// <param name="count">How many there are.</param>
+    /// <param name="toBase">Whether o is b.</param>
+    /// <param name="y">The results.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void AddScaledDifference<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> b, ReadOnlySpan<ulong> mask, float a, Span<float> y) where T : unmanaged
+    public static void AddScaled<T>(
+        ReadOnlySpan<T> b, Ballot<T, KeptBits<T>> one, Ballot<T, KeptBits<T>> two, Ballot<T, KeptBits<T>> three, Ballot<T, KeptBits<T>> four, int count,
+        bool toBase, Span<float> y) where T : unmanaged
     {
-        Check(x, b, mask);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
-        ref T from = ref MemoryMarshal.GetReference(x), origin = ref MemoryMarshal.GetReference(b);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, b.Length);
+        Ballot<T, KeptBits<T>>.Check(b.Length, one, two, three, four, count);
+        ref T origin = ref MemoryMarshal.GetReference(b);
         ref float to = ref MemoryMarshal.GetReference(y);
-        ref ushort words = ref Unsafe.As<ulong, ushort>(ref MemoryMarshal.GetReference(mask));
-        nuint i = 0, n = (nuint)x.Length;
-        Vector512<float> factor = Vector512.Create(a);
-        Vector512<uint> places = Bits;
+        nuint i = 0, n = (nuint)b.Length;
         if (Vector128.IsHardwareAccelerated)
         {
-            for (; i + 16 <= n; i += 16)
+            for (; i + 32 <= n; i += 32)
             {
-                var sum = Vector512.LoadUnsafe(ref to, i);
-                var bits = Vector512.Create((uint)Unsafe.Add(ref words, i / 16));
-                Select(bits, places, sum + (Lanes<T>.Sixteen(ref from, i) - Lanes<T>.Sixteen(ref origin, i)) * factor, sum).StoreUnsafe(ref to, i);
+                Vector512<float> start1 = Lanes<T>.Half(ref origin, i, true), start2 = Lanes<T>.Half(ref origin, i, false), sum1 = start1, sum2 = start2;
+                if (!toBase) (sum1, sum2) = (Lanes<T>.HalfInOrder(ref to, i, true), Lanes<T>.HalfInOrder(ref to, i, false));
+                (sum1, sum2) = (one.Add(sum1, start1, i, true), one.Add(sum2, start2, i, false));
+                if (count > 1) (sum1, sum2) = (two.Add(sum1, start1, i, true), two.Add(sum2, start2, i, false));
+                if (count > 2) (sum1, sum2) = (three.Add(sum1, start1, i, true), three.Add(sum2, start2, i, false));
+                if (count > 3) (sum1, sum2) = (four.Add(sum1, start1, i, true), four.Add(sum2, start2, i, false));
+                Lanes<T>.Store(sum1, sum2, ref to, i);
             }
         }
         for (; i < n; i++)
-            if (Holds(mask, i)) y[(int)i] += (Lanes<T>.One(ref from, i) - Lanes<T>.One(ref origin, i)) * a;
+        {
+            float start = Lanes<T>.One(ref origin, i), sum = one.Add(toBase ? start : y[(int)i], start, i);
+            if (count > 1) sum = two.Add(sum, start, i);
+            if (count > 2) sum = three.Add(sum, start, i);
+            y[(int)i] = count > 3 ? four.Add(sum, start, i) : sum;
+        }
     }
-
-    // Values where the lane's bit is set, else the other ones.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static Vector512<float> Select(Vector512<uint> mask, Vector512<uint> bits, Vector512<float> values, Vector512<float> others) =>
-        Vector512.ConditionalSelect(Vector512.Equals(mask & bits, Vector512<uint>.Zero).AsSingle(), others, values);
 
     static bool Holds(ReadOnlySpan<ulong> mask, nuint i) => (mask[(int)(i / 64)] >> (int)(i % 64) & 1) != 0;
 

@@ -9,18 +9,18 @@ namespace Recall.Tests.Methods;
 public class MaskedMergeTests
 {
     [Theory]
-    [InlineData(1024), InlineData(577)]
-    public void WhatIsMergedDoesNotDependOnTheRoomForMasks(int row)
+    [InlineData(1024, 3), InlineData(577, 3), InlineData(1024, 6)]
+    public void WhatIsMergedDoesNotDependOnTheRoomForMasks(int row, int others)
     {
-        const int Models = 4;
+        int count = others + 1;
         int rows = 600_000 / row;       // three tiles
         var random = new Random(3);
         var inputs = new TensorInputs
         {
-            Name = "some.weight", Shape = new Shape([rows, row]), BaseIndex = 0, Seed = 4, Models = [.. Enumerable.Range(0, Models)],
-            ModelNames = [.. Enumerable.Range(0, Models).Select(i => $"model {i}")],
+            Name = "some.weight", Shape = new Shape([rows, row]), BaseIndex = 0, Seed = 4, Models = [.. Enumerable.Range(0, count)],
+            ModelNames = [.. Enumerable.Range(0, count).Select(i => $"model {i}")],
         };
-        var run = new MethodRun(new Della(), inputs, [.. Enumerable.Range(0, Models).Select(_ => Enumerable.Range(0, rows * row).Select(_ => random.NextSingle()).ToArray())]);
+        var run = new MethodRun(new Della(), inputs, [.. Enumerable.Range(0, count).Select(_ => Enumerable.Range(0, rows * row).Select(_ => random.NextSingle()).ToArray())]);
         foreach (bool byRow in (bool[])[true, false])
         {
             float[] Merged(long room, int threads)

@@ -32,7 +32,7 @@ public class KeptVectorsTests
     static void Check(Formula formula, Kernel<float> wide, Kernel<BFloat16> stored, bool damaged = false)
     {
         var random = new Random(5);
-        for (int length = 0; length <= 3 * 16 + 1; length++)
+        for (int length = 0; length <= 3 * 32 + 1; length++)
         {
             for (int shift = 0; shift < 3; shift++)
             {

@@ -103,7 +103,7 @@ public class KernelWidthTests
         text.Append($"random {Hash(MemoryMarshal.AsBytes(kept.AsSpan()))}\n");
         var (all, some) = Masked.Magnitudes<float>(row, otherRow, kept);
         Masked.ScaledDifference<float>(row, otherRow, kept, 0.3f, sum);
-        Masked.AddScaledDifference<float>(near, otherRow, kept, -0.7f, sum);
+        Masked.AddScaled(otherRow, new Ballot<float, KeptBits<float>>(near, -0.7f, 1, new(kept)), default, default, default, 1, toBase: false, sum);
         TaskVectors.AddElected<float>(otherRow, [sum, row, near], [0, 2, 1], [0.5f, 1, 0.25f], 0.7f, small);
         text.Append($"masked {all:R} {some:R} {Hash(MemoryMarshal.AsBytes(small.AsSpan()))}\n");
         new MagPruneMask(new CounterRandom(1, "tensor", 2), 0.4, 0.2, 577).Keep<float>(577, row.AsSpan(0, 577 * 100), otherRow.AsSpan(0, 577 * 100), kept.AsSpan(0, (577 * 100 + 63) / 64));

@@ -49,9 +49,79 @@ public class MaskedTests
         (x, b, kept, _) => kept ? (x - b) * 0.3f : 0);
 
     [Fact]
-    public void DifferencesThatAreKeptAreAdded() => Check(
-        (x, b, mask, y) => Masked.AddScaledDifference(x, b, mask, -1.7f, y), (x, b, mask, y) => Masked.AddScaledDifference(x, b, mask, -1.7f, y),
-        (x, b, kept, y) => kept ? y + (x - b) * -1.7f : y);
+    public void DifferencesThatAreKeptAreAdded()
+    {
+        foreach (bool toBase in (bool[])[true, false])
+        {
+            Check(Add, Add, (x, b, kept, y) => kept ? (toBase ? b : y) + (x - b) * -1.7f : toBase ? b : y);
+
+            void Add<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> b, ReadOnlySpan<ulong> mask, Span<float> y) where T : unmanaged =>
+                Masked.AddScaled(b, new(x, -1.7f, 1, new(mask)), default, default, default, 1, toBase, y);
+        }
+    }
+
+    [Fact]
+    public void UpToFourAreAddedInOrder()
+    {
+        float[] scales = [-1.7f, 0.3f, 1, 0.7f];
+        for (int count = 1; count <= KeptVectors.MostVoters; count++)
+        {
+            Check(Add, Add, (x, b, kept, y) => scales[..count].Where((_, m) => m % 2 == 0 ? kept : !kept).Aggregate(y, (sum, scale) => sum + (x - b) * scale));
+
+            void Add<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> b, ReadOnlySpan<ulong> mask, Span<float> y) where T : unmanaged
+            {
+                ulong[] others = [.. mask.ToArray().Select(word => ~word)];
+                Ballot<T, KeptBits<T>> Of(int m, ReadOnlySpan<T> x, ReadOnlySpan<ulong> mask) => new(x, scales[m], 1, new(m % 2 == 0 ? mask : others));
+                Masked.AddScaled(b, Of(0, x, mask), Of(1, x, mask), Of(2, x, mask), Of(3, x, mask), count, toBase: false, y);
+            }
+        }
+    }
+
+    [Fact]
+    public void AnElectionOfMaskedVectorsIsThatOfVectorsInMemory()
+    {
+        float[] finite = [.. Exact.Select(value => MathF.Abs(value) < 1e37f ? value : 0.5f)];
+        ushort[] codes = Samples.Rounded(finite);
+        float[] scales = [0.5f, -1, 0.75f, 0.3f], weights = [0.3f, 0.7f, -0.3f, 1];
+        for (int length = 0; length <= Most; length++)
+        {
+            for (int count = 1; count <= KeptVectors.MostVoters; count++)
+            {
+                foreach (bool normalize in (bool[])[true, false])
+                {
+                    float[] b = Of(9), wanted = new float[length], got = new float[length], gotStored = new float[length];
+                    ulong[][] masks = [.. Enumerable.Range(0, 4).Select(m => Mask(length, m))];
+                    float[][] kept = [.. Enumerable.Range(0, count).Select(m => Kept(m).ToArray())];
+                    TaskVectors.AddElected<float>(b, kept, [.. Enumerable.Range(0, count)], normalize ? weights[..count] : [], 0.7f, wanted);
+                    KeptVectors.AddElected(b, Plain(0), Plain(1), Plain(2), Plain(3), count, normalize, 0.7f, got);
+                    Assert.Equal(Samples.Bits(wanted), Samples.Bits(got));
+                    KeptVectors.AddElected(Codes(9), Stored(0), Stored(1), Stored(2), Stored(3), count, normalize, 0.7f, gotStored);
+                    Assert.Equal(Samples.Bits(wanted), Samples.Bits(gotStored));
+
+                    float[] Of(int m) => finite[(17 * m)..(17 * m + length)];
+                    ReadOnlySpan<BFloat16> Codes(int m) => MemoryMarshal.Cast<ushort, BFloat16>(codes).Slice(17 * m, length);
+                    IEnumerable<float> Kept(int m) => Of(m).Select((x, i) => Holds(masks[m], i) ? (x - b[i]) * scales[m] : 0);
+                    Ballot<float, KeptBits<float>> Plain(int m) => new(Of(m), scales[m], weights[m], new(masks[m]));
+                    Ballot<BFloat16, KeptBits<BFloat16>> Stored(int m) => new(Codes(m), scales[m], weights[m], new(masks[m]));
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void MasksAndModelsThatAreTooShortAreRefused()
+    {
+        float[] b = new float[100];
+        ulong[] mask = [0, 0];
+        Refused(b, [0], 1);
+        Refused(b, mask, 2);
+        Refused(b[1..], mask, 1);
+        Refused(b, mask, 5);
+        Refused(b, mask, 0);
+
+        void Refused(float[] x, ulong[] kept, int count) => Assert.Throws<ArgumentOutOfRangeException>(
+            () => Masked.AddScaled<float>(b, new(x, 1, 1, new(kept)), default, default, default, count, true, new float[100]));
+    }
 
     [Fact]
     public void DifferencesAreTheirFormula() => Check(
