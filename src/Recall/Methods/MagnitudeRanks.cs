@@ -44,7 +44,7 @@ sealed class MagnitudeRanks
         Stride = _first == Sample && cuts.Any(IsWanted) ? (int)Math.Clamp(_elements / TileReader.StripElements / WantedRuns, LeastStride, LargestStride) : 1;
     }
 
-    /// <summary>Every so many-th strip is seen in the first pass; 1: all.</summary>
+    /// <summary>One strip in so many is seen in the first pass (<see cref="TensorMerge.SampleStride"/>); 1: all.</summary>
     public int Stride { get; }
 
     /// <summary>Reduce passes, as far as is known.</summary>
@@ -122,7 +122,7 @@ sealed class MagnitudeRanks
     // Of whole rows a run, now here, now there in them.
     void AddToSample<TValues>(long start, TValues values) where TValues : IValues<TValues>, allows ref struct
     {
-        float[] sample = LazyInitializer.EnsureInitialized(ref _sample, () => new float[(_elements / TileReader.StripElements / Stride + 1) * 2 * Run]);
+        float[] sample = LazyInitializer.EnsureInitialized(ref _sample, () => new float[(_elements / TileReader.StripElements / Stride + 8) * 2 * Run]);
         int at = values.Length <= Run ? 0 : (int)(start / TileReader.StripElements * 2654435761 % (values.Length - Run + 1));
         int count = Math.Min(Run, values.Length), end = Interlocked.Add(ref _sampled, count);
         for (int i = 0; i < count && end <= sample.Length; i++) sample[end - count + i] = values.One((nuint)(at + i));

@@ -47,7 +47,7 @@ sealed class MagnitudeSparsifier
     /// <summary>Reduce passes that it needs before <see cref="Kept"/> and <see cref="Clear"/>, as far as is known.</summary>
     public int Passes => _ranks.Passes;
 
-    /// <summary>Every so many-th strip is seen in the first pass; 1: all.</summary>
+    /// <summary>One strip in so many is seen in the first pass (<see cref="TensorMerge.SampleStride"/>); 1: all.</summary>
     public int Stride => _ranks.Stride;
 
     /// <summary>Counters of a pass.</summary>

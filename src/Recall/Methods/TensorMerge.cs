@@ -24,7 +24,8 @@ public abstract class TensorMerge
     public virtual bool ShowsDamage => false;
 
     /// <summary>
-    /// Of every so many-th strip a run of elements (where strips are whole rows, all of it) is seen in the first reduce pass, which is a sample then; 1: all.
+    /// The first reduce pass is a sample that sees one strip in so many, eight neighbours at a time, and of each a run of elements (where strips are whole
+    /// rows, all of it); 1: all is seen.
     /// </summary>
     public virtual int SampleStride => 1;
 

@@ -10,6 +10,9 @@ sealed class TensorWork
 {
     const int CopiedTileBytes = 1 << 20;
 
+    // In a sample so many neighbouring strips are seen, then none until as many as the stride asks for are passed over.
+    const int SampledNeighbours = 8;
+
     readonly OutputTensor _tensor;
     readonly TensorMerge? _merge;
     readonly Action? _ended;
@@ -63,11 +66,12 @@ sealed class TensorWork
         Span<double> sums = worker.Sums(sumCount);
         Span<long> counts = worker.Counts(countCount);
         bool sampling = pass == 0 && _merge.SampleStride > 1, first = pass == (_merge.SampleStride > 1 ? 1 : 0);
-        Begin(worker, sampling ? 1 : TileElements);
+        // A run of one strip and those of its neighbours are fetched with one read.
+        Begin(worker, sampling ? (SampledNeighbours + 1) * _stripElements : TileElements);
         long end = Math.Min((tile + 1) * TileElements, _elements);
         for (long start = tile * TileElements; start < end; start += _stripElements)
         {
-            if (sampling && start / _stripElements % _merge.SampleStride != 0) continue;
+            if (sampling && start / _stripElements % (SampledNeighbours * _merge.SampleStride) >= SampledNeighbours) continue;
             int length = (int)Math.Min(_stripElements, end - start);
             var strip = sampling && !_merge.WholeRows ? ReadRun(worker, start, length, tile) : Read(worker, start, length, tile);
             if (first) CheckInputs(strip);
