@@ -9,7 +9,9 @@ readonly ref struct Ballot<T, TKept>(ReadOnlySpan<T> x, float scale, float weigh
 {
     readonly ReadOnlySpan<T> _x = x;
     readonly TKept _kept = kept;
-    readonly float _scale = scale;
+
+    /// <summary>What the differences are multiplied with.</summary>
+    public float Scale { get; } = scale;
 
     /// <summary>What it adds to an election's divisor where it agrees.</summary>
     public float Weight { get; } = weight;
@@ -25,12 +27,12 @@ readonly ref struct Ballot<T, TKept>(ReadOnlySpan<T> x, float scale, float weigh
 
     bool Covers(int length) => _x.Length >= length && _kept.Covers(length);
 
-    /// <summary>What is kept of one half of the differences from the base, scaled; else 0.</summary>
+    /// <summary>What is kept of one half of the differences from the base, times the scale; else 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Vector512<float> Values(Vector512<float> start, nuint at, bool first)
+    public Vector512<float> Values(Vector512<float> start, nuint at, bool first, Vector512<float> scale)
     {
         var delta = Lanes<T>.Half(ref MemoryMarshal.GetReference(_x), at, first) - start;
-        return Vector512.ConditionalSelect(_kept.Has(delta, at, first), delta * Vector512.Create(_scale), Vector512<float>.Zero);
+        return Vector512.ConditionalSelect(_kept.Has(delta, at, first), delta * scale, Vector512<float>.Zero);
     }
 
     /// <summary>One of them.</summary>
@@ -38,15 +40,15 @@ readonly ref struct Ballot<T, TKept>(ReadOnlySpan<T> x, float scale, float weigh
     public float Value(float start, nuint at)
     {
         float delta = Lanes<T>.One(ref MemoryMarshal.GetReference(_x), at) - start;
-        return _kept.Has(delta, at) ? delta * _scale : 0;
+        return _kept.Has(delta, at) ? delta * Scale : 0;
     }
 
-    /// <summary>Sums of one half, more what is kept, scaled.</summary>
+    /// <summary>Sums of one half, more what is kept, times the scale.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Vector512<float> Add(Vector512<float> sum, Vector512<float> start, nuint at, bool first)
+    public Vector512<float> Add(Vector512<float> sum, Vector512<float> start, nuint at, bool first, Vector512<float> scale)
     {
         var delta = Lanes<T>.Half(ref MemoryMarshal.GetReference(_x), at, first) - start;
-        return Vector512.ConditionalSelect(_kept.Has(delta, at, first), sum + delta * Vector512.Create(_scale), sum);
+        return Vector512.ConditionalSelect(_kept.Has(delta, at, first), sum + delta * scale, sum);
     }
 
     /// <summary>One of them.</summary>
@@ -54,6 +56,12 @@ readonly ref struct Ballot<T, TKept>(ReadOnlySpan<T> x, float scale, float weigh
     public float Add(float sum, float start, nuint at)
     {
         float delta = Lanes<T>.One(ref MemoryMarshal.GetReference(_x), at) - start;
-        return _kept.Has(delta, at) ? sum + delta * _scale : sum;
+        return _kept.Has(delta, at) ? sum + delta * Scale : sum;
     }
+}
+
+/// <summary>A number of each of four ballots, in every lane: made before a loop, they stay in registers.</summary>
+readonly struct Vectors(float one, float two, float three, float four)
+{
+    public readonly Vector512<float> One = Vector512.Create(one), Two = Vector512.Create(two), Three = Vector512.Create(three), Four = Vector512.Create(four);
 }

@@ -84,10 +84,12 @@ static class KeptVectors
         nuint i = 0, n = (nuint)b.Length;
         if (Vector128.IsHardwareAccelerated)
         {
+            Vectors scales = new(one.Scale, two.Scale, three.Scale, four.Scale), weights = new(one.Weight, two.Weight, three.Weight, four.Weight);
+            var f = Vector512.Create(factor);
             for (; i + 32 <= n; i += 32)
             {
-                var first = Elected(Lanes<T>.Half(ref origin, i, true), i, true, one, two, three, four, count, normalize, factor);
-                var second = Elected(Lanes<T>.Half(ref origin, i, false), i, false, one, two, three, four, count, normalize, factor);
+                var first = Elected(Lanes<T>.Half(ref origin, i, true), i, true, one, two, three, four, scales, weights, count, normalize, f);
+                var second = Elected(Lanes<T>.Half(ref origin, i, false), i, false, one, two, three, four, scales, weights, count, normalize, f);
                 Lanes<T>.Store(first, second, ref to, i);
             }
         }
@@ -105,14 +107,14 @@ static class KeptVectors
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static Vector512<float> Elected<T, TKept>(
-        Vector512<float> start, nuint i, bool first, Ballot<T, TKept> one, Ballot<T, TKept> two, Ballot<T, TKept> three, Ballot<T, TKept> four, int count,
-        bool normalize, float factor) where T : unmanaged where TKept : IKept, allows ref struct
+        Vector512<float> start, nuint i, bool first, Ballot<T, TKept> one, Ballot<T, TKept> two, Ballot<T, TKept> three, Ballot<T, TKept> four, Vectors scales,
+        Vectors weights, int count, bool normalize, Vector512<float> factor) where T : unmanaged where TKept : IKept, allows ref struct
     {
         Vector512<float> zero = Vector512<float>.Zero, v1 = zero, v2 = zero, v3 = zero;
-        var v0 = one.Values(start, i, first);
-        if (count > 1) v1 = two.Values(start, i, first);
-        if (count > 2) v2 = three.Values(start, i, first);
-        if (count > 3) v3 = four.Values(start, i, first);
+        var v0 = one.Values(start, i, first, scales.One);
+        if (count > 1) v1 = two.Values(start, i, first, scales.Two);
+        if (count > 2) v2 = three.Values(start, i, first, scales.Three);
+        if (count > 3) v3 = four.Values(start, i, first, scales.Four);
         var majority = v0 + v1;
         if (count > 2) majority = majority + v2 + v3;
         var sign = Election.Sign(majority);
@@ -125,10 +127,10 @@ static class KeptVectors
         total |= sign.AsSingle();
         if (normalize)
         {
-            var divisor = Election.AddWhere(p1, Vector512.Create(two.Weight), Election.AddWhere(p0, Vector512.Create(one.Weight), zero));
-            if (count > 2) divisor = Election.AddWhere(p3, Vector512.Create(four.Weight), Election.AddWhere(p2, Vector512.Create(three.Weight), divisor));
+            var divisor = Election.AddWhere(p1, weights.Two, Election.AddWhere(p0, weights.One, zero));
+            if (count > 2) divisor = Election.AddWhere(p3, weights.Four, Election.AddWhere(p2, weights.Three, divisor));
             total /= Vector512.ConditionalSelect(Vector512.Equals(divisor, zero), Vector512<float>.One, divisor);
         }
-        return start + total * Vector512.Create(factor);
+        return start + total * factor;
     }
 }

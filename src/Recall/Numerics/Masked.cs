@@ -72,10 +72,11 @@ static class Masked
         nuint i = 0, n = (nuint)x.Length;
         if (Vector128.IsHardwareAccelerated)
         {
+            var scale = Vector512.Create(a);
             for (; i + 32 <= n; i += 32)
             {
                 var (first, second) = (Lanes<T>.Half(ref origin, i, true), Lanes<T>.Half(ref origin, i, false));
-                Lanes<T>.Store(kept.Values(first, i, true), kept.Values(second, i, false), ref to, i);
+                Lanes<T>.Store(kept.Values(first, i, true, scale), kept.Values(second, i, false, scale), ref to, i);
             }
         }
         for (; i < n; i++) y[(int)i] = kept.Value(Lanes<T>.One(ref origin, i), i);
@@ -102,14 +103,15 @@ static class Masked
         nuint i = 0, n = (nuint)b.Length;
         if (Vector128.IsHardwareAccelerated)
         {
+            Vectors scales = new(one.Scale, two.Scale, three.Scale, four.Scale);
             for (; i + 32 <= n; i += 32)
             {
                 Vector512<float> start1 = Lanes<T>.Half(ref origin, i, true), start2 = Lanes<T>.Half(ref origin, i, false), sum1 = start1, sum2 = start2;
                 if (!toBase) (sum1, sum2) = (Lanes<T>.HalfInOrder(ref to, i, true), Lanes<T>.HalfInOrder(ref to, i, false));
-                (sum1, sum2) = (one.Add(sum1, start1, i, true), one.Add(sum2, start2, i, false));
-                if (count > 1) (sum1, sum2) = (two.Add(sum1, start1, i, true), two.Add(sum2, start2, i, false));
-                if (count > 2) (sum1, sum2) = (three.Add(sum1, start1, i, true), three.Add(sum2, start2, i, false));
-                if (count > 3) (sum1, sum2) = (four.Add(sum1, start1, i, true), four.Add(sum2, start2, i, false));
+                (sum1, sum2) = (one.Add(sum1, start1, i, true, scales.One), one.Add(sum2, start2, i, false, scales.One));
+                if (count > 1) (sum1, sum2) = (two.Add(sum1, start1, i, true, scales.Two), two.Add(sum2, start2, i, false, scales.Two));
+                if (count > 2) (sum1, sum2) = (three.Add(sum1, start1, i, true, scales.Three), three.Add(sum2, start2, i, false, scales.Three));
+                if (count > 3) (sum1, sum2) = (four.Add(sum1, start1, i, true, scales.Four), four.Add(sum2, start2, i, false, scales.Four));
                 Lanes<T>.Store(sum1, sum2, ref to, i);
             }
         }
