@@ -82,7 +82,7 @@ sealed class MagnitudeRanks
             if (stage is Sample or High || !IsWanted(_cuts[i])) continue;
             if (stage == Bracket)
             {
-                (int below, int zeros, finite) = BracketOf(i).Collect(start, values);
+                (int below, int zeros, finite) = BracketOf(i).Collect(start, values, _cuts[i].CountsZeros);
                 counts[2 * i] += below;
                 counts[2 * i + 1] += zeros;
             }

@@ -44,9 +44,9 @@ sealed class RankBracket
         _round = new int[(long)strips * _roundBins];
     }
 
-    /// <summary>Collects from a strip; returns how many of its values lie below the range, how many are 0, and whether all are finite.</summary>
+    /// <summary>Collects from a strip; returns how many of its values lie below the range, how many are 0 where they are counted, and whether all are finite.</summary>
     [SkipLocalsInit]
-    public (int Below, int Zeros, bool Finite) Collect<TValues>(long start, TValues values) where TValues : IValues<TValues>, allows ref struct
+    public (int Below, int Zeros, bool Finite) Collect<TValues>(long start, TValues values, bool countsZeros) where TValues : IValues<TValues>, allows ref struct
     {
         Span<int> keys = stackalloc int[TileReader.StripElements];
         int below = 0, zeros = 0;
@@ -56,7 +56,7 @@ sealed class RankBracket
             var part = values.Slice(first, Math.Min(keys.Length, values.Length - first));
             int strip = (int)((start + first) / TileReader.StripElements);
             var (less, within, none, numbers) = _isNarrow
-                ? Magnitudes.CollectFew(part, _low, _high, keys)
+                ? Magnitudes.CollectFew(part, _low, _high, countsZeros, keys)
                 : Magnitudes.Collect(part, _low, _high, round: _roundBins == 0, keys);
             (below, zeros, finite) = (below + less, zeros + none, finite && numbers);
             for (int bin = 0; bin < _roundBins; bin++)

@@ -25,6 +25,9 @@ sealed class RankCut(long elements, bool largest)
     /// <summary>The share of the values that are not 0 which is taken, rounded down; NaN where <see cref="Take"/> is known at once.</summary>
     public double OfNonZero { get; private init; } = double.NaN;
 
+    /// <summary>True where the number of zeros must be known.</summary>
+    public bool CountsZeros => !double.IsNaN(OfNonZero);
+
     /// <summary>A cut of the largest values: so large a share of those that are not 0.</summary>
     public static RankCut LargestOfNonZero(long elements, double share) =>
         new(elements, largest: true) { Take = (long)(elements * Math.Max(share, 0)), OfNonZero = share };
@@ -53,13 +56,13 @@ sealed class RankCut(long elements, bool largest)
     /// <summary>Takes the number of zeros.</summary>
     public void SetZeros(long zeros)
     {
-        if (!double.IsNaN(OfNonZero)) Take = (long)((elements - zeros) * OfNonZero);
+        if (CountsZeros) Take = (long)((elements - zeros) * OfNonZero);
     }
 
     /// <summary>Takes about how many zeros there are: enough to look for the edge.</summary>
     public void EstimateZeros(double zeros)
     {
-        if (!double.IsNaN(OfNonZero)) Take = Math.Clamp((long)((elements - zeros) * OfNonZero), 1, elements - 1);
+        if (CountsZeros) Take = Math.Clamp((long)((elements - zeros) * OfNonZero), 1, elements - 1);
     }
 
     /// <summary>The edge is found: how many values have its key, how many of them come before its place, and how many there are in each strip.</summary>

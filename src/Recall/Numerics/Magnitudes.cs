@@ -116,10 +116,10 @@ static class Magnitudes
 
     /// <summary>
     /// As the other, where few keys lie in a range of whole upper halves: those halves are compared, 32 at a time, and the keys of what is in the range
-    /// are computed once more. Keys come out in their order; where there are no instructions for that, the other does it.
+    /// are computed once more. Keys come out in any order, and zeros may go uncounted; where there are no instructions for that, the other does it.
     /// </summary>
     [SkipLocalsInit]
-    public static (int Below, int Within, int Zeros, bool Finite) CollectFew<TValues>(TValues values, int low, int high, Span<int> keys)
+    public static (int Below, int Within, int Zeros, bool Finite) CollectFew<TValues>(TValues values, int low, int high, bool zeros, Span<int> keys)
         where TValues : IValues<TValues>, allows ref struct
     {
         const int Most = 1 << 13;   // their places lie on the stack, in sixteen bits each
@@ -128,15 +128,15 @@ static class Magnitudes
             return Collect(values, low, high, round: true, keys);
         ArgumentOutOfRangeException.ThrowIfLessThan(keys.Length, values.Length);
         Span<ushort> places = stackalloc ushort[whole + 32];
-        var (below, within, zeros, finite) = PlacesOfFew(values.Slice(0, whole), (ushort)(low >> 16), (ushort)(high >> 16), places);
+        var (below, within, none, finite) = PlacesOfFew(values.Slice(0, whole), (ushort)(low >> 16), (ushort)(high >> 16), zeros, places);
         KeysAt(values, places[..within], keys);
         var rest = Collect(values.Slice(whole, values.Length - whole), low, high, round: true, keys[within..]);
-        return (below + rest.Below, within + rest.Within, zeros + rest.Zeros, finite && rest.Finite);
+        return (below + rest.Below, within + rest.Within, none + rest.Zeros, finite && rest.Finite);
     }
 
     // No calls beside the loop: its vectors would not stay in registers.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static (int Below, int Within, int Zeros, bool Finite) PlacesOfFew<TValues>(TValues values, ushort low, ushort high, Span<ushort> places)
+    static (int Below, int Within, int Zeros, bool Finite) PlacesOfFew<TValues>(TValues values, ushort low, ushort high, bool zeros, Span<ushort> places)
         where TValues : IValues<TValues>, allows ref struct
     {
         ref ushort to = ref MemoryMarshal.GetReference(places);
@@ -148,17 +148,16 @@ static class Magnitudes
             var (first, second) = values.Pair(i);
             Vector512<uint> a = first.AsUInt32(), b = second.AsUInt32(), upper = Vector512.Create(0xFFFF_0000);
             var key = (a >>> 16 | b & upper).AsUInt16() & Vector512.Create((ushort)0x7FFF);
-            var bits = (a & ~upper | b << 16).AsUInt16() | key;
             var distance = key - least;
             below += distance >>> 15;
-            nonzero += Vector512.Min(bits, Vector512<ushort>.One);
+            if (zeros) nonzero += Vector512.Min((a & ~upper | b << 16).AsUInt16() | key, Vector512<ushort>.One);
             largest = Vector512.Max(largest, key);
             var taken = Vector512.LessThanOrEqual(distance, width);
             Avx512Vbmi2.Compress(Vector512<ushort>.Zero, taken, at).StoreUnsafe(ref to, within);
             within += (nuint)BitOperations.PopCount(taken.ExtractMostSignificantBits());
             at += Vector512.Create((ushort)32);
         }
-        return (Total(below), (int)within, (int)n - Total(nonzero), Vector512.LessThanAll(largest, Vector512.Create((ushort)(Infinity >> 16))));
+        return (Total(below), (int)within, zeros ? (int)n - Total(nonzero) : 0, Vector512.LessThanAll(largest, Vector512.Create((ushort)(Infinity >> 16))));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -48,7 +48,8 @@ public class BFloat16Tests
                 var source = Samples.Unaligned<float>(all.AsSpan(0, length), shift);
                 var rounded = new ushort[length + shift + 1];
                 rounded[^1] = 0xABCD;
-                BFloat16.FromSingle(source, rounded.AsSpan(shift, length));
+                bool finite = BFloat16.FromSingle(source, rounded.AsSpan(shift, length));
+                Assert.Equal(rounded.AsSpan(shift, length).ToArray().All(code => (code & 0x7F80) != 0x7F80), finite);
                 var wide = new float[length + shift + 1];
                 wide[^1] = 42;
                 BFloat16.ToSingle(rounded.AsSpan(shift, length), wide.AsSpan(shift, length));
@@ -67,7 +68,7 @@ public class BFloat16Tests
     {
         var values = bits.Select(BitConverter.UInt32BitsToSingle).ToArray();
         var rounded = new ushort[values.Length];
-        BFloat16.FromSingle(values, rounded);
+        Assert.Equal(values.All(value => (Reference(value) & 0x7F80) != 0x7F80), BFloat16.FromSingle(values, rounded));
         Assert.Equal(values.Select(Reference), rounded);
         Assert.Equal(values.Select(value => ((BFloat16)value).Bits), rounded);
     });

@@ -70,7 +70,61 @@ public class KeptVectorsTests
                 Assert.Equal(Samples.Bits(y.Slice(i, 16)), Samples.Bits(sixteen));
                 Assert.Equal(Samples.Bits(y.Slice(i, 1)), Samples.Bits([values.Slice(i, y.Length - i).One(0)]));
             }
+            for (int i = 0; i + 32 <= y.Length; i++)
+            {
+                var (first, second) = values.Pair((nuint)i);
+                for (int k = 0; k < 16; k++)
+                {
+                    Assert.Equal(Samples.Bits(y.Slice(i + TValues.Order[2 * k], 1)), Samples.Bits([first[k]]));
+                    Assert.Equal(Samples.Bits(y.Slice(i + TValues.Order[2 * k + 1], 1)), Samples.Bits([second[k]]));
+                }
+            }
         }
+    }
+
+    [Fact]
+    public void FewKeysAreCollectedAsAllAre()
+    {
+        foreach (var (low, high) in new (float, float)[] { (0, 0), (0.1f, 0.2f), (0.5f, 0.5f), (1e-40f, 0.03f), (1, float.PositiveInfinity), (3, 3) })
+        {
+            int first = Magnitudes.Key(low) & ~0xFFFF, last = Magnitudes.Key(high) | 0xFFFF;
+            Check((b, _) => new float[b.Length], (b, x, z, _, _, _) => Few(new Differences<float>(x, b), new VectorPair<float>(x, z, b), new PlainValues(x)),
+                (b, x, z, _, _, _) => Few(new Differences<BFloat16>(x, b), new VectorPair<BFloat16>(x, z, b), default), damaged: true);
+
+            void Few<TOne, TOther>(TOne one, TOther other, PlainValues third)
+                where TOne : IValues<TOne>, allows ref struct where TOther : IValues<TOther>, allows ref struct
+            {
+                Same(one);
+                Same(other);
+                Same(third);
+            }
+
+            void Same<TValues>(TValues values) where TValues : IValues<TValues>, allows ref struct
+            {
+                int[] all = new int[values.Length], few = new int[values.Length];
+                var wanted = Magnitudes.Collect(values, first, last, round: true, all);
+                Assert.Equal(wanted, Magnitudes.CollectFew(values, first, last, zeros: true, few));
+                Assert.Equal(all.Order(), few.Order());
+                Array.Clear(few);
+                var (below, within, _, finite) = Magnitudes.CollectFew(values, first, last, zeros: false, few);
+                Assert.Equal((wanted.Below, wanted.Within, wanted.Finite), (below, within, finite));
+                Assert.Equal(all.Order(), few.Order());
+            }
+        }
+    }
+
+    // Beyond what places of sixteen bits could tell, and where an edge is no upper half, the other kernel does it.
+    [Theory]
+    [InlineData(100_000, 0x3F00_0000, 0x3F7F_FFFF)]
+    [InlineData(4096, 0x3F00_0001, 0x3F7F_FFFF)]
+    [InlineData(4096, 0x3F00_0000, 0x3F70_0000)]
+    public void FewKeysOfAnyLengthAndRangeAreCollected(int length, int low, int high)
+    {
+        float[] values = [.. Samples.Floats(length).Select(value => value % 2)];
+        int[] all = new int[length], few = new int[length];
+        Assert.Equal(Magnitudes.Collect(new PlainValues(values), low, high, round: true, all),
+            Magnitudes.CollectFew(new PlainValues(values), low, high, zeros: true, few));
+        Assert.Equal(all.Order(), few.Order());
     }
 
     static float Variance(float one, float other)
@@ -183,14 +237,23 @@ public class KeptVectorsTests
         }
     }
 
-    // Sixteen lanes, those of both halves added first; then what is left.
+    // In runs of 64 sixteen lanes of four squares each, added in float32; both halves of the lanes are added first, then what is left.
     static double Squares(float[] values)
     {
-        int whole = values.Length / 16 * 16;
+        int whole = values.Length / 64 * 64;
         var lanes = new double[16];
-        for (int i = 0; i < whole; i++) lanes[i % 16] += (double)values[i] * values[i];
-        double sum = 0;
-        for (int lane = 0; lane < 8; lane++) sum += lanes[lane] + lanes[lane + 8];
-        return values[whole..].Aggregate(sum, (total, value) => total + (double)value * value);
+        for (int run = 0; run < whole; run += 64)
+        {
+            for (int lane = 0; lane < 16; lane++)
+            {
+                float sum = 0;
+                foreach (int i in (int[])[2 * lane, 2 * lane + 1, 2 * lane + 32, 2 * lane + 33]) sum += values[run + i] * values[run + i];
+                lanes[lane] += sum;
+            }
+        }
+        double total = 0;
+        for (int lane = 0; lane < 8; lane++) total += lanes[lane] + lanes[lane + 8];
+        if (!double.IsFinite(total)) (whole, total) = (0, 0);
+        return values[whole..].Aggregate(total, (sum, value) => sum + (double)value * value);
     }
 }
