@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every merge method on models of Llama-1B shape (bf16, 2.47 GB each), beside `cp` of one model in the same run, with a warm file cache.
+# Every merge method on models of Llama-1B shape (bf16, 2.47 GB each), with a warm file cache, beside `cp` of one model and, in the same turns, beside a
+# program that reads the same files as often and writes as much without computing anything (`Recall.Benchmarks move`).
 #
 #   benchmarks/methods.sh FOLDER [RUNS] > benchmarks/results/methods.md
 #
@@ -40,50 +41,56 @@ config() {
 echo "Every merge method, models of Llama-1B shape in bf16 (2.47 GB), warm file cache, medians of $runs runs in turns with \`cp\` of one model."
 echo "Machine: $(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo), $(nproc) cores, $(awk '/MemTotal/ { printf "%.0f GB", $2 / 1e6 }' /proc/meminfo), .NET $(dotnet --list-runtimes | awk '/NETCore.App/ { print $2 }' | tail -1). Made by \`benchmarks/methods.sh\`."
 echo
-echo "| merge | models | wall s | ÷ cp | ÷ cat of the inputs | processor s | peak RSS MB |"
-echo "|---|---|---|---|---|---|---|"
+echo "| merge | models | reads | wall s | ÷ cp | bare move ÷ cp | ÷ cat of the inputs | processor s | peak RSS MB |"
+echo "|---|---|---|---|---|---|---|---|---|"
 work=$(mktemp -d "$folder/run.XXXX")
 trap 'rm -rf "$work"' EXIT
-while read -r method count parameters; do
+while read -r method count passes parameters; do
   config "$method" "$count" "$parameters" > "$work/merge.yaml"
   : > "$work/times"
   : > "$work/copies"
   : > "$work/reads"
+  : > "$work/moves"
   inputs=$(sed -n 's#.*model: \([^,}]*\).*#\1/model.safetensors#p' "$work/merge.yaml" | sort -u)
   for ((run = 0; run < runs; run++)); do
     rm -rf "$work/out" "$work/copy"
     /usr/bin/time -a -o "$work/copies" -f "%e" cp "$folder/a/model.safetensors" "$work/copy"
     rm -rf "$work/copy"
     /usr/bin/time -a -o "$work/reads" -f "%e" cat $inputs > /dev/null
+    /usr/bin/time -a -o "$work/moves" -f "%e" $bench move "$work/copy" --files $inputs --reads "$passes" > /dev/null
+    rm -rf "$work/copy"
     /usr/bin/time -a -o "$work/times" -f "%e %M %U %S" $recall merge "$work/merge.yaml" "$work/out" -q > /dev/null
     rm -rf "$work/out"
   done
-  wall=$(cut -d' ' -f1 "$work/times" | median) copy=$(median < "$work/copies") reads=$(median < "$work/reads")
+  wall=$(cut -d' ' -f1 "$work/times" | median) copy=$(median < "$work/copies") reads=$(median < "$work/reads") move=$(median < "$work/moves")
   cpu=$(awk '{ print $3 + $4 }' "$work/times" | median) rss=$(cut -d' ' -f2 "$work/times" | sort -n | tail -1)
   base=$(grep -c base_model "$work/merge.yaml" || true)
   [[ $method == slerp ]] && label="base + 1" || label=$([[ $base == 1 ]] && echo "base + $count" || echo "$count")
-  awk -v m="$method" -v l="$label" -v w="$wall" -v c="$copy" -v d="$reads" -v u="$cpu" -v r="$rss" \
-    'BEGIN { printf "| %s | %s | %.2f | %.2f | %.1f | %.1f | %.0f |\n", m, l, w, w / c, w / d, u, r / 1000 }'
+  [[ $parameters == select_topk* ]] && method="sce, select_topk 0.3"
+  awk -v m="$method" -v l="$label" -v w="$wall" -v c="$copy" -v d="$reads" -v u="$cpu" -v r="$rss" -v n="$passes" -v b="$move" \
+    'BEGIN { printf "| %s | %s | %d | %.2f | %.2f | %.2f | %.1f | %.1f | %.0f |\n", m, l, n, w, w / c, b / c, w / d, u, r / 1000 }'
 done <<'METHODS'
-linear 2
-linear 4
-slerp 1 t: 0.4
-task_arithmetic 2
-task_arithmetic 4
-nearswap 1 t: 0.001
-dare_linear 2
-dare_ties 4
-ties 2
-ties 4
-breadcrumbs 2
-della 2 epsilon: 0.1
-sce 2
-sce 2 select_topk: 0.3
-model_stock 2
-karcher 2
-multislerp 2
-nuslerp 2
-ram 2
-ramplus_tl 2
-arcee_fusion 1
+linear 2 1
+linear 4 1
+slerp 1 2 t: 0.4
+task_arithmetic 2 1
+task_arithmetic 4 1
+nearswap 1 1 t: 0.001
+dare_linear 2 2
+dare_linear 4 2
+dare_ties 2 2
+dare_ties 4 2
+ties 2 2
+ties 4 2
+breadcrumbs 2 2
+della 2 2 epsilon: 0.1
+sce 2 2
+sce 2 3 select_topk: 0.3
+model_stock 2 2
+karcher 2 2
+multislerp 2 2
+nuslerp 2 2
+ram 2 1
+ramplus_tl 2 2
+arcee_fusion 1 2
 METHODS

@@ -11,6 +11,8 @@ const string Help = """
       compare CONFIG --recall DLL --reference FILE … [--out FOLDER] [--runs 5] [--warm] [-- OPTIONS OF MERGE …]
           Times `recall merge CONFIG` against `cp` of the first reference file and `cat` of all of them, in turns, with cold and (or only)
           warm file cache; prints a Markdown table of medians, ratios and peak memory.
+      move OUT --files FILE … [--reads 1] [--threads all]
+          Reads the files, so often and in windows as a merge does, and writes one of them to OUT: what a merge of them takes without any arithmetic.
       forward MODEL [--type bf16] [--texts 20] [--length 194] [--runs 5]
           Forward pass of a model (a folder, a file, model+adapter) beside the bare matrix products of its size, on one thread, in
           processor time, and where the time of its blocks goes. Types: bf16, f32.
@@ -26,6 +28,7 @@ try
     {
         case ["make-model", .. var rest]: SyntheticModel.Write(Arguments.Parse(rest)); return 0;
         case ["compare", .. var rest]: Comparison.Run(Arguments.Parse(rest)); return 0;
+        case ["move", .. var rest]: BareMove.Run(Arguments.Parse(rest)); return 0;
         case ["forward", .. var rest]: ForwardBenchmark.Run(Arguments.Parse(rest)); return 0;
         case ["products", .. var rest]: ProductProfile.Run(Arguments.Parse(rest)); return 0;
         case ["kernels", .. var rest]: BenchmarkSwitcher.FromAssembly(typeof(ConversionBenchmarks).Assembly).Run(rest); return 0;

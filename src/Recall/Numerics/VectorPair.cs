@@ -115,20 +115,12 @@ readonly ref struct VectorPair<T> : IValues<VectorPair<T>> where T : unmanaged
         {
             bool all = selected == KeptKeys.All;
             KeyRange range = new(selected);
-            for (; i + 16 <= n; i += 16)
+            Vector512<float> one = Vector512.Create(v), other = Vector512.Create(w);
+            var smallest = Vector512.Create(least).AsInt32();
+            for (; i + 32 <= n; i += 32)
             {
-                Vector512<float> start = Lanes<T>.Sixteen(ref origin, i), zero = Vector512<float>.Zero;
-                Vector512<float> one = Lanes<T>.Sixteen(ref first, i) - start, other = Lanes<T>.Sixteen(ref second, i) - start;
-                if (!all)
-                {
-                    var kept = range.Has(Variances(one, other));
-                    (one, other) = (Vector512.ConditionalSelect(kept, one, zero), Vector512.ConditionalSelect(kept, other, zero));
-                }
-                var sign = Election.Sign(one + other);
-                Vector512<float> p1 = Election.Positive(one * Vector512.Create(v), sign), p2 = Election.Positive(other * Vector512.Create(w), sign);
-                var divisor = Election.AddWhere(p2, Vector512.Create(w), Election.AddWhere(p1, Vector512.Create(v), zero));
-                divisor = Vector512.Max(divisor.AsInt32(), Vector512.Create(least).AsInt32()).AsSingle();
-                (start + ((p1 + p2) | sign.AsSingle()) / divisor).StoreUnsafe(ref to, i);
+                var ((b1, b2), (x1, x2), (z1, z2)) = (Lanes<T>.Halves(ref origin, i), Lanes<T>.Halves(ref first, i), Lanes<T>.Halves(ref second, i));
+                Lanes<T>.Store(Elected(b1, x1 - b1, z1 - b1, all, range, one, other, smallest), Elected(b2, x2 - b2, z2 - b2, all, range, one, other, smallest), ref to, i);
             }
         }
         for (; i < n; i++)
@@ -140,6 +132,22 @@ readonly ref struct VectorPair<T> : IValues<VectorPair<T>> where T : unmanaged
             bool agrees1 = plus ? one > 0 : one < 0, agrees2 = plus ? other > 0 : other < 0;
             y[(int)i] = start + ((agrees1 ? one : 0) + (agrees2 ? other : 0)) / MathF.Max((agrees1 ? v : 0) + (agrees2 ? w : 0), least);
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Vector512<float> Elected(
+        Vector512<float> start, Vector512<float> one, Vector512<float> other, bool all, in KeyRange range, Vector512<float> v, Vector512<float> w, Vector512<int> least)
+    {
+        var zero = Vector512<float>.Zero;
+        if (!all)
+        {
+            var kept = range.Has(Variances(one, other));
+            (one, other) = (Vector512.ConditionalSelect(kept, one, zero), Vector512.ConditionalSelect(kept, other, zero));
+        }
+        var sign = Election.Sign(one + other);
+        Vector512<float> p1 = Election.Positive(one * v, sign), p2 = Election.Positive(other * w, sign);
+        var divisor = Vector512.Max(Election.AddWhere(p2, w, Election.AddWhere(p1, v, zero)).AsInt32(), least).AsSingle();
+        return start + ((p1 + p2) | sign.AsSingle()) / divisor;
     }
 
     // Where float32 holds all sixteen differences, as nearly always of bfloat16 models, their squares need no float64: what is lost of a difference
