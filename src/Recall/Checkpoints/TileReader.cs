@@ -10,8 +10,8 @@ public sealed class TileReader(LayerBuffer? resident = null)
     /// <summary>Elements of one tile: 512 KiB of bf16.</summary>
     public const int TileElements = 256 * 1024;
 
-    /// <summary>Elements of one strip: 16 KiB of float32, so that a handful of strips stay in the first-level cache.</summary>
-    public const int StripElements = 4096;
+    /// <summary>Elements of one strip: 32 KiB of float32, so that a result and the bfloat16 inputs of a strip stay near the first-level cache.</summary>
+    public const int StripElements = 8192;
 
     readonly Dictionary<StoredTensor, Window> _windows = new(ReferenceEqualityComparer.Instance);
     readonly Dictionary<StoredTensor, float[]> _whole = new(ReferenceEqualityComparer.Instance);
