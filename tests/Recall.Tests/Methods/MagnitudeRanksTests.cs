@@ -19,7 +19,7 @@ public class MagnitudeRanksTests
             "few" => random.Next(-5, 6) / 64f,
             "zeros" => random.Next(3) == 0 ? Normal() : 0,
             "equal" => 0.25f,
-            "rows" => Normal() * (i / 4096 % 16 == 0 ? 1 : 100),       // what the sample sees is like nothing else
+            "rows" => Normal() * (i / TileReader.StripElements % 8 == 0 ? 1 : 100),       // what the sample sees is like nothing else
             "rising" => i * 1e-6f,
             _ => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(Normal()) & 0xFFFF_0000),
         })];
