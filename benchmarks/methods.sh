@@ -57,10 +57,10 @@ while read -r method count passes parameters; do
     /usr/bin/time -a -o "$work/copies" -f "%e" cp "$folder/a/model.safetensors" "$work/copy"
     rm -rf "$work/copy"
     /usr/bin/time -a -o "$work/reads" -f "%e" cat $inputs > /dev/null
-    /usr/bin/time -a -o "$work/moves" -f "%e" $bench move "$work/copy" --files $inputs --reads "$passes" > /dev/null
-    rm -rf "$work/copy"
     /usr/bin/time -a -o "$work/times" -f "%e %M %U %S" $recall merge "$work/merge.yaml" "$work/out" -q > /dev/null
     rm -rf "$work/out"
+    /usr/bin/time -a -o "$work/moves" -f "%e" $bench move "$work/copy" --files $inputs --reads "$passes" > /dev/null
+    rm -rf "$work/copy"
   done
   wall=$(cut -d' ' -f1 "$work/times" | median) copy=$(median < "$work/copies") reads=$(median < "$work/reads") move=$(median < "$work/moves")
   cpu=$(awk '{ print $3 + $4 }' "$work/times" | median) rss=$(cut -d' ' -f2 "$work/times" | sort -n | tail -1)

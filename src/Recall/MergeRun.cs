@@ -62,18 +62,24 @@ public static class MergeRun
         var groups = TensorGroups.Of(plan, byLayer);
         bool[] done = [.. Enumerable.Range(0, groups.Length).Select(writer.IsDone)];
         var prefetch = Task.CompletedTask;
-        if (!byLayer) stream.Run(Enumerable.Range(0, groups.Length).SelectMany(Work), meter.Add, cancellation);
+        if (!byLayer) stream.Run(Enumerable.Range(0, groups.Length).SelectMany(Begin), meter.Add, cancellation);
         for (int i = 0; byLayer && i < groups.Length; i++)
         {
+            var work = Begin(i);
             Look(groups[i], weights!, layer!, reader, meter, cancellation);
-            stream.Run(Work(i), meter.Add, cancellation);
+            stream.Run(work, meter.Add, cancellation);
         }
         prefetch.Wait(CancellationToken.None);
 
+        // The group behind it is asked for beside the merge, and one after another: where the disk is busy, the system lets the asker wait.
+        IEnumerable<TensorWork> Begin(int group)
+        {
+            if (group + 1 < groups.Length) prefetch = prefetch.ContinueWith(_ => Prefetch(groups[group + 1]), TaskScheduler.Default);
+            return Work(group);
+        }
+
         IEnumerable<TensorWork> Work(int group)
         {
-            // One after another, beside the merge: where the disk is busy, the system lets the asker wait.
-            if (group + 1 < groups.Length) prefetch = prefetch.ContinueWith(_ => Prefetch(groups[group + 1]), TaskScheduler.Default);
             if (done[group])
             {
                 meter.Skip(groups[group].Bytes);
