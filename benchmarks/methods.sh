@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every merge method on models of Llama-1B shape (bf16, 2.47 GB each), with a warm file cache, beside `cp` of one model and, in the same turns, beside a
-# program that reads the same files as often and writes as much without computing anything (`Recall.Benchmarks move`).
+# Every merge method on models of Llama-1B shape (bf16, 2.47 GB each), with a warm file cache, beside `cp` of one model in the same run; then what it
+# takes at best to read files so often and to write one without computing anything (`Recall.Benchmarks move`).
 #
 #   benchmarks/methods.sh FOLDER [RUNS] > benchmarks/results/methods.md
 #
@@ -41,8 +41,8 @@ config() {
 echo "Every merge method, models of Llama-1B shape in bf16 (2.47 GB), warm file cache, medians of $runs runs in turns with \`cp\` of one model."
 echo "Machine: $(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo), $(nproc) cores, $(awk '/MemTotal/ { printf "%.0f GB", $2 / 1e6 }' /proc/meminfo), .NET $(dotnet --list-runtimes | awk '/NETCore.App/ { print $2 }' | tail -1). Made by \`benchmarks/methods.sh\`."
 echo
-echo "| merge | models | reads | wall s | ÷ cp | bare move ÷ cp | ÷ cat of the inputs | processor s | peak RSS MB |"
-echo "|---|---|---|---|---|---|---|---|---|"
+echo "| merge | models | reads | wall s | ÷ cp | ÷ cat of the inputs | processor s | peak RSS MB |"
+echo "|---|---|---|---|---|---|---|---|"
 work=$(mktemp -d "$folder/run.XXXX")
 trap 'rm -rf "$work"' EXIT
 while read -r method count passes parameters; do
@@ -50,7 +50,6 @@ while read -r method count passes parameters; do
   : > "$work/times"
   : > "$work/copies"
   : > "$work/reads"
-  : > "$work/moves"
   inputs=$(sed -n 's#.*model: \([^,}]*\).*#\1/model.safetensors#p' "$work/merge.yaml" | sort -u)
   for ((run = 0; run < runs; run++)); do
     rm -rf "$work/out" "$work/copy"
@@ -59,28 +58,31 @@ while read -r method count passes parameters; do
     /usr/bin/time -a -o "$work/reads" -f "%e" cat $inputs > /dev/null
     /usr/bin/time -a -o "$work/times" -f "%e %M %U %S" $recall merge "$work/merge.yaml" "$work/out" -q > /dev/null
     rm -rf "$work/out"
-    /usr/bin/time -a -o "$work/moves" -f "%e" $bench move "$work/copy" --files $inputs --reads "$passes" > /dev/null
-    rm -rf "$work/copy"
   done
-  wall=$(cut -d' ' -f1 "$work/times" | median) copy=$(median < "$work/copies") reads=$(median < "$work/reads") move=$(median < "$work/moves")
+  wall=$(cut -d' ' -f1 "$work/times" | median) copy=$(median < "$work/copies") reads=$(median < "$work/reads")
   cpu=$(awk '{ print $3 + $4 }' "$work/times" | median) rss=$(cut -d' ' -f2 "$work/times" | sort -n | tail -1)
   base=$(grep -c base_model "$work/merge.yaml" || true)
   [[ $method == slerp ]] && label="base + 1" || label=$([[ $base == 1 ]] && echo "base + $count" || echo "$count")
   [[ $parameters == select_topk* ]] && method="sce, select_topk 0.3"
-  awk -v m="$method" -v l="$label" -v w="$wall" -v c="$copy" -v d="$reads" -v u="$cpu" -v r="$rss" -v n="$passes" -v b="$move" \
-    'BEGIN { printf "| %s | %s | %d | %.2f | %.2f | %.2f | %.1f | %.1f | %.0f |\n", m, l, n, w, w / c, b / c, w / d, u, r / 1000 }'
+  awk -v m="$method" -v l="$label" -v w="$wall" -v c="$copy" -v d="$reads" -v u="$cpu" -v r="$rss" -v n="$passes" \
+    'BEGIN { printf "| %s | %s | %d | %.2f | %.2f | %.1f | %.1f | %.0f |\n", m, l, n, w, w / c, w / d, u, r / 1000 }'
 done <<'METHODS'
 linear 2 1
 linear 4 1
 slerp 1 2 t: 0.4
 task_arithmetic 2 1
+task_arithmetic 3 1
 task_arithmetic 4 1
 nearswap 1 1 t: 0.001
+dare_linear 1 2
 dare_linear 2 2
 dare_linear 4 2
 dare_ties 2 2
+dare_ties 3 2
 dare_ties 4 2
+ties 1 2
 ties 2 2
+ties 3 2
 ties 4 2
 breadcrumbs 2 2
 della 2 2 epsilon: 0.1
@@ -94,3 +96,31 @@ ram 2 1
 ramplus_tl 2 2
 arcee_fusion 1 2
 METHODS
+
+echo
+echo "Reading and writing alone, best of $((2 * runs)) runs beside the best \`cp\`:"
+echo
+echo "| files | reads | wall s | ÷ cp |"
+echo "|---|---|---|---|"
+while read -r count passes; do
+  : > "$work/times"
+  : > "$work/copies"
+  inputs=$(for model in base a b c d; do echo "$folder/$model/model.safetensors"; done | head -n "$count")
+  for ((run = 0; run < 2 * runs; run++)); do
+    /usr/bin/time -a -o "$work/copies" -f "%e" cp "$folder/a/model.safetensors" "$work/copy"
+    rm -rf "$work/copy"
+    /usr/bin/time -a -o "$work/times" -f "%e" $bench move "$work/copy" --files $inputs --reads "$passes" > /dev/null
+    rm -rf "$work/copy"
+  done
+  awk -v n="$count" -v p="$passes" -v w="$(sort -n "$work/times" | head -1)" -v c="$(sort -n "$work/copies" | head -1)" \
+    'BEGIN { printf "| %d | %d | %.2f | %.2f |\n", n, p, w, w / c }'
+done <<'MOVES'
+2 1
+4 1
+5 1
+2 2
+3 2
+4 2
+5 2
+3 3
+MOVES

@@ -1,10 +1,12 @@
 using System.Diagnostics;
+using Microsoft.Win32.SafeHandles;
+using Recall.Streaming;
 
 namespace Recall.Benchmarks;
 
 /// <summary>
 /// What a merge cannot do without: its files are read, in windows of 512 KiB and on as many threads as it would take, and as many bytes as one of them has
-/// are written. Nothing is computed, so that no merge that reads as often is faster.
+/// are written, in the way of a merge. Nothing is computed.
 /// </summary>
 static class BareMove
 {
@@ -19,22 +21,24 @@ static class BareMove
         var clock = Stopwatch.StartNew();
         var files = inputs.Select(path => File.OpenHandle(path)).ToArray();
         long length = files.Min(RandomAccess.GetLength);
-        using (var written = File.OpenHandle(output, FileMode.Create, FileAccess.Write, FileShare.None, FileOptions.None, length))
+        var handle = File.OpenHandle(output, FileMode.Create, FileAccess.ReadWrite, FileShare.None, FileOptions.None, length);
+        RandomAccess.SetLength(handle, length);
+        using (var written = new ShardFile(output, handle))
         {
-            var writing = new Lock();
             for (int read = 1; read <= reads; read++)
             {
                 long next = -Window;
                 bool last = read == reads;
                 Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, _ =>
                 {
-                    byte[][] buffers = [.. files.Select(_ => GC.AllocateUninitializedArray<byte>(Window))];
+                    byte[] buffer = GC.AllocateUninitializedArray<byte>(Window);
                     for (long at; (at = Interlocked.Add(ref next, Window)) < length;)
                     {
                         int count = (int)Math.Min(Window, length - at);
-                        for (int i = 0; i < files.Length; i++) Read(files[i], buffers[i].AsSpan(0, count), at);
-                        if (!last) continue;
-                        lock (writing) RandomAccess.Write(written, buffers[0].AsSpan(0, count), at);
+                        foreach (var file in files.Skip(1)) Read(file, buffer.AsSpan(0, count), at);
+                        byte[] tile = last ? written.Rent(Window) : buffer;
+                        Read(files[0], tile.AsSpan(0, count), at);
+                        if (last) written.Write(at, tile, count, () => { });
                     }
                 });
             }
@@ -43,7 +47,7 @@ static class BareMove
         Console.WriteLine(FormattableString.Invariant($"{files.Length * length * reads / 1e9:F1} GB read, {length / 1e9:F1} GB written in {clock.Elapsed.TotalSeconds:F2} s"));
     }
 
-    static void Read(Microsoft.Win32.SafeHandles.SafeFileHandle file, Span<byte> bytes, long at)
+    static void Read(SafeFileHandle file, Span<byte> bytes, long at)
     {
         for (int done = 0, count; done < bytes.Length; done += count)
         {

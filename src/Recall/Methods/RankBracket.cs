@@ -44,9 +44,12 @@ sealed class RankBracket
         _round = new int[(long)strips * _roundBins];
     }
 
-    /// <summary>Collects from a strip; returns how many of its values lie below the range, how many are 0 where they are counted, and whether all are finite.</summary>
+    /// <summary>
+    /// Collects from a strip; returns how many of its values lie below the range, how many are 0 where they are counted, and whether all are finite.
+    /// </summary>
     [SkipLocalsInit]
-    public (int Below, int Zeros, bool Finite) Collect<TValues>(long start, TValues values, bool countsZeros) where TValues : IValues<TValues>, allows ref struct
+    public (int Below, int Zeros, bool Finite) Collect<TValues>(long start, TValues values, bool countsZeros)
+        where TValues : IValues<TValues>, allows ref struct
     {
         Span<int> keys = stackalloc int[TileReader.StripElements];
         int below = 0, zeros = 0;

@@ -4,7 +4,9 @@ using System.Runtime.Intrinsics;
 
 namespace Recall.Numerics;
 
-/// <summary>A task vector δ = x − b in a sum or an election of up to four: the model's values, the vector's scale and weight, and what is kept of it.</summary>
+/// <summary>
+/// A task vector δ = x − b in a sum or an election of up to four: the model's values, the vector's scale and weight, and what is kept of it.
+/// </summary>
 readonly ref struct Ballot<T, TKept>(ReadOnlySpan<T> x, float scale, float weight, TKept kept) where T : unmanaged where TKept : IKept, allows ref struct
 {
     readonly ReadOnlySpan<T> _x = x;

@@ -36,7 +36,6 @@ readonly record struct KeptKeys(int Least, int Most)
 /// <summary><see cref="KeptKeys"/> for vectors.</summary>
 readonly struct KeyRange(KeptKeys kept)
 {
-
     readonly KeptKeys _kept = kept;
     readonly Vector512<int> _least = Vector512.Create(kept.Least);
     readonly Vector512<uint> _width = Vector512.Create((uint)(kept.Most - kept.Least));

@@ -120,7 +120,8 @@ readonly ref struct VectorPair<T> : IValues<VectorPair<T>> where T : unmanaged
             for (; i + 32 <= n; i += 32)
             {
                 var ((b1, b2), (x1, x2), (z1, z2)) = (Lanes<T>.Halves(ref origin, i), Lanes<T>.Halves(ref first, i), Lanes<T>.Halves(ref second, i));
-                Lanes<T>.Store(Elected(b1, x1 - b1, z1 - b1, all, range, one, other, smallest), Elected(b2, x2 - b2, z2 - b2, all, range, one, other, smallest), ref to, i);
+                var y1 = Elected(b1, x1 - b1, z1 - b1, all, range, one, other, smallest);
+                Lanes<T>.Store(y1, Elected(b2, x2 - b2, z2 - b2, all, range, one, other, smallest), ref to, i);
             }
         }
         for (; i < n; i++)
@@ -136,7 +137,8 @@ readonly ref struct VectorPair<T> : IValues<VectorPair<T>> where T : unmanaged
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static Vector512<float> Elected(
-        Vector512<float> start, Vector512<float> one, Vector512<float> other, bool all, in KeyRange range, Vector512<float> v, Vector512<float> w, Vector512<int> least)
+        Vector512<float> start, Vector512<float> one, Vector512<float> other, bool all, in KeyRange range, Vector512<float> v, Vector512<float> w,
+        Vector512<int> least)
     {
         var zero = Vector512<float>.Zero;
         if (!all)
