@@ -15,8 +15,8 @@ sealed class MagnitudeRanks
 {
     const int Sample = 0, Bracket = 1, High = 2, Low = 3, Places = 4;
 
-    /// <summary>So many neighbours are sampled from one strip.</summary>
-    public const int Run = 128;
+    // Runs of so many neighbours are sampled, so many from a strip.
+    const int Run = 128, RunsOfStrip = 4;
 
     const int WantedRuns = 512, LeastStride = 8, LargestStride = 32;
 
@@ -41,7 +41,8 @@ sealed class MagnitudeRanks
         (_cuts, _places, _mostKeys) = (cuts, places, mostKeys);
         (_elements, _brackets) = (cuts[0].Elements, new RankBracket?[cuts.Length]);
         _first = _elements <= AllCollected ? Bracket : Sample;
-        Stride = _first == Sample && cuts.Any(IsWanted) ? (int)Math.Clamp(_elements / TileReader.StripElements / WantedRuns, LeastStride, LargestStride) : 1;
+        long strips = _elements / TileReader.StripElements;
+        Stride = _first == Sample && cuts.Any(IsWanted) ? (int)Math.Clamp(strips * RunsOfStrip / WantedRuns, LeastStride, LargestStride) : 1;
     }
 
     /// <summary>One strip in so many is seen in the first pass (<see cref="TensorMerge.SampleStride"/>); 1: all.</summary>
@@ -119,13 +120,18 @@ sealed class MagnitudeRanks
     RankBracket BracketOf(int cut) =>
         LazyInitializer.EnsureInitialized(ref _brackets[cut], () => new RankBracket(_elements, 0, int.MaxValue, _elements, _places, _mostKeys));
 
-    // Of whole rows a run, now here, now there in them.
+    // From each part of a strip a run, now here, now there, so that no column of a matrix is missed.
     void AddToSample<TValues>(long start, TValues values) where TValues : IValues<TValues>, allows ref struct
     {
-        float[] sample = LazyInitializer.EnsureInitialized(ref _sample, () => new float[(_elements / TileReader.StripElements / Stride + 8) * 2 * Run]);
-        int at = values.Length <= Run ? 0 : (int)(start / TileReader.StripElements * 2654435761 % (values.Length - Run + 1));
-        int count = Math.Min(Run, values.Length), end = Interlocked.Add(ref _sampled, count);
-        for (int i = 0; i < count && end <= sample.Length; i++) sample[end - count + i] = values.One((nuint)(at + i));
+        float[] sample = LazyInitializer.EnsureInitialized(
+            ref _sample, () => new float[(_elements / TileReader.StripElements / Stride + 8) * 2 * RunsOfStrip * Run]);
+        int part = (values.Length + RunsOfStrip - 1) / RunsOfStrip;
+        for (int first = 0; first < values.Length; first += part)
+        {
+            int length = Math.Min(part, values.Length - first), count = Math.Min(Run, length);
+            int at = first + (int)((start + first) / part * 2654435761 % (length - count + 1)), end = Interlocked.Add(ref _sampled, count);
+            for (int i = 0; i < count && end <= sample.Length; i++) sample[end - count + i] = values.One((nuint)(at + i));
+        }
     }
 
     void EndSample()

@@ -24,8 +24,7 @@ public abstract class TensorMerge
     public virtual bool ShowsDamage => false;
 
     /// <summary>
-    /// The first reduce pass is a sample that sees one strip in so many, eight neighbours at a time, and of each a run of elements (where strips are whole
-    /// rows, all of it); 1: all is seen.
+    /// The first reduce pass is a sample that sees one strip in so many, a few neighbours at a time; 1: all is seen.
     /// </summary>
     public virtual int SampleStride => 1;
 

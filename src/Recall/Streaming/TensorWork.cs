@@ -10,8 +10,8 @@ sealed class TensorWork
 {
     const int CopiedTileBytes = 1 << 20;
 
-    // In a sample so many neighbouring strips are seen, then none until as many as the stride asks for are passed over.
-    const int SampledNeighbours = 8;
+    // In a sample so many neighbouring strips are seen, which are fetched with one read, and then none until the stride is kept.
+    const int SampledNeighbours = 4;
 
     readonly OutputTensor _tensor;
     readonly TensorMerge? _merge;
@@ -66,14 +66,13 @@ sealed class TensorWork
         Span<double> sums = worker.Sums(sumCount);
         Span<long> counts = worker.Counts(countCount);
         bool sampling = pass == 0 && _merge.SampleStride > 1, first = pass == (_merge.SampleStride > 1 ? 1 : 0);
-        // A run of one strip and those of its neighbours are fetched with one read.
-        Begin(worker, sampling ? (SampledNeighbours + 1) * _stripElements : TileElements);
+        Begin(worker, sampling ? SampledNeighbours * _stripElements : TileElements);
         long end = Math.Min((tile + 1) * TileElements, _elements);
         for (long start = tile * TileElements; start < end; start += _stripElements)
         {
             if (sampling && start / _stripElements % (SampledNeighbours * _merge.SampleStride) >= SampledNeighbours) continue;
             int length = (int)Math.Min(_stripElements, end - start);
-            var strip = sampling && !_merge.WholeRows ? ReadRun(worker, start, length, tile) : Read(worker, start, length, tile);
+            var strip = Read(worker, start, length, tile);
             if (first) CheckInputs(strip);
             _merge.Reduce(pass, strip, sums, counts);
             if (_merge.ShowsDamage && sums.IndexOfAnyExceptInRange(double.MinValue, double.MaxValue) >= 0
@@ -191,13 +190,6 @@ sealed class TensorWork
         if (_stored is not null) return new Strip(strips, start, length, tile, worker.Stored!.At(start, length));
         for (int i = 0; i < _tensor.Sources.Length; i++) _tensor.Sources[i].Read(worker.Reader, start, strips[i].AsSpan(0, length));
         return new Strip(strips, start, length, tile);
-    }
-
-    // Of a strip a run of so many elements as a sample takes, now here, now there, so that no column of a matrix is missed.
-    Strip ReadRun(Worker worker, long start, int length, int tile)
-    {
-        int run = Math.Min(length, MagnitudeRanks.Run);
-        return Read(worker, start + start / TileReader.StripElements * 2654435761 % (length - run + 1), run, tile);
     }
 
     RecallException NotFinite(Worker worker, long start, int length, ReadOnlySpan<float> output)
