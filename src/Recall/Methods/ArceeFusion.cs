@@ -64,6 +64,8 @@ public sealed class ArceeFusion : MergeMethod
 
         public override int SampleStride => _ranks.Stride;
 
+        internal override long KeptBytes => _ranks.KeptBytes + sizeof(float) * (_elements / _row);
+
         public override (int Sums, int Counts) Reduction(int pass)
         {
             if (_divergences.Length == 0) Array.Fill(_divergences = new float[_elements / _row], float.NaN);

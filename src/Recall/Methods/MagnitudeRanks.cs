@@ -48,6 +48,9 @@ sealed class MagnitudeRanks
     /// <summary>One strip in so many is seen in the first pass (<see cref="TensorMerge.SampleStride"/>); 1: all.</summary>
     public int Stride { get; }
 
+    /// <summary>About how many bytes of keys are kept at most, where rows are alike: those of a sixteenth of the values, for each cut.</summary>
+    public long KeptBytes => sizeof(int) * _cuts.Count(IsWanted) * Math.Min(_mostKeys, _first == Sample ? _elements / 16 : _elements);
+
     /// <summary>Reduce passes, as far as is known.</summary>
     public int Passes
     {

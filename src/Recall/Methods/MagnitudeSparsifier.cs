@@ -47,6 +47,9 @@ sealed class MagnitudeSparsifier
     /// <summary>Reduce passes that it needs before <see cref="Kept"/> and <see cref="Clear"/>, as far as is known.</summary>
     public int Passes => _ranks.Passes;
 
+    /// <summary>Bytes that are kept from pass to pass, about.</summary>
+    public long KeptBytes => _ranks.KeptBytes;
+
     /// <summary>One strip in so many is seen in the first pass (<see cref="TensorMerge.SampleStride"/>); 1: all.</summary>
     public int Stride => _ranks.Stride;
 

@@ -63,6 +63,8 @@ public sealed class Sce : MergeMethod
 
         public override int SampleStride => _ranks?.Stride ?? 1;
 
+        internal override long KeptBytes => _ranks?.KeptBytes ?? 0;
+
         public override (int Sums, int Counts) Reduction(int pass) => (_others.Length, pass >= Selecting ? 0 : _ranks!.Counts(pass));
 
         // Two task vectors, the usual case, lie nowhere: kernels read them from the inputs.

@@ -66,6 +66,8 @@ sealed class TaskVectorMerge(int baseIndex, ImmutableArray<TaskVectorMerge.Vecto
 
     public override int SampleStride { get; } = vectors.IsEmpty ? 1 : vectors.Max(vector => vector.Stride);
 
+    internal override long KeptBytes => vectors.Sum(vector => vector.Sparsifier?.KeptBytes ?? 0);
+
     // A vector that needs no sample waits while the others take theirs.
     int Delay(Vector vector) => SampleStride > 1 && vector.Stride == 1 ? 1 : 0;
 

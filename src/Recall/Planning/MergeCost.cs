@@ -22,14 +22,16 @@ public sealed record MergeCost(long BytesToRead, long OutputBytes, long PeakMemo
         ImmutableArray<OutputTensor> tensors, ImmutableArray<OutputShard> shards, LayerWeighting? weighting, MergeOptions options)
     {
         bool forward = weighting is not null && options.WeightsFile is null;
-        long read = 0, parameters = 0, tile = 0, kept = 0;
+        long read = 0, parameters = 0, tile = 0, kept = 0, before = 0;
         foreach (var tensor in tensors)
         {
             var stored = tensor.Sources.SelectMany(source => source.Stored).Distinct<StoredTensor>(ReferenceEqualityComparer.Instance).ToList();
             bool resident = forward && tensor.WeightLayer > 0;
             var merge = tensor.Copied is null ? tensor.Merge(weighting, null) : null;
             int passes = resident || merge is null ? 1 : 1 + merge.Passes;
-            kept = Math.Max(kept, merge?.KeptBytes ?? 0);
+            // While one tensor ends, the next one has begun.
+            long own = merge?.KeptBytes ?? 0;
+            (kept, before) = (Math.Max(kept, before + own), own);
             read += passes * stored.Sum(each => each.Length);
             if (forward && tensor.Shape.Rank == 2 && !tensor.Inputs.IsEmbedding) parameters += tensor.Shape.Elements * weighting!.Models.Length;
             tile = Math.Max(tile, stored.Sum(each => Math.Min(each.Length, each.Encoding.Bytes(TileReader.TileElements + 256))));

@@ -40,7 +40,7 @@ public sealed record MergeOptions
     /// </summary>
     public PartialTensors? Raw { get; init; }
 
-    /// <summary>Tensors are merged in groups of about so many bytes of input; default 256 MiB. The result does not depend on it.</summary>
+    /// <summary>Tensors are read ahead, and journalled, in groups of about so many bytes of input; default 256 MiB. The result does not depend on it.</summary>
     public long GroupBytes { get; init; } = 256L << 20;
 
     /// <summary>Tells the time that recall.json notes.</summary>
