@@ -32,7 +32,9 @@ public sealed record MergeCost(long BytesToRead, long OutputBytes, long PeakMemo
             // While one tensor ends, the next one has begun.
             long own = merge?.KeptBytes ?? 0;
             (kept, before) = (Math.Max(kept, before + own), own);
-            read += passes * stored.Sum(each => each.Length);
+            long bytes = stored.Sum(each => each.Length);
+            read += passes * bytes;
+            if (passes > 1 && merge is { SampleStride: > 1 and var stride }) read -= bytes - bytes / stride;      // the first pass is a sample
             if (forward && tensor.Shape.Rank == 2 && !tensor.Inputs.IsEmbedding) parameters += tensor.Shape.Elements * weighting!.Models.Length;
             tile = Math.Max(tile, stored.Sum(each => Math.Min(each.Length, each.Encoding.Bytes(TileReader.TileElements + 256))));
         }

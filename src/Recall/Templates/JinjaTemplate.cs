@@ -24,9 +24,8 @@ public readonly record struct JinjaOptions(bool TrimBlocks, bool Strict)
 }
 
 /// <summary>
-/// A Jinja template, parsed once. It runs in @huggingface/jinja inside Jint: no access to files, types or the network, and bounds on time,
-/// memory and
-/// recursion for each rendering. May be used from several threads; renderings of one template queue.
+/// A Jinja template, parsed once. It runs in @huggingface/jinja inside Jint: no access to files, types or the network, and bounds on time, memory
+/// and recursion for each rendering. May be used from several threads; renderings of one template queue.
 /// </summary>
 #pragma warning disable CA1001 // the engine holds managed memory only: nothing to give back
 public sealed class JinjaTemplate
